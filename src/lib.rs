@@ -1,0 +1,38 @@
+//! Longshore, an FTP server appliance, read from the words of the protocol outwards.
+//!
+//! | tier | module | what it holds |
+//! | --- | --- | --- |
+//! | words | [`path`] | an absolute, clean name inside a user's home |
+//! | words | [`protocol`] | FTP itself: lines, arguments, replies, addresses, ASCII, time |
+//! | policy | [`settings`] | what an operator may change: fields and defaults, layers, units, problems |
+//! | policy | [`users`] | who may log in and what they may do |
+//! | policy | [`listing`] | directory entries as text: LIST, NLST, MLSD |
+//! | things | [`files`] | the only code that touches served files |
+//! | things | [`limits`] | how many sessions, how many tries, how many bytes a second |
+//! | things | [`observe`] | being seen: the log and the transfer log |
+//! | wire | [`data`] | the second connection: passive, active, and the copying of bytes |
+//! | wire | [`session`] | the states of one conversation |
+//! | wire | [`commands`] | one page per family of commands |
+//! | wire | [`server`] | sockets into sessions: accept, the command loop, signals |
+//!
+//! A module uses only modules above it, or of its own tier and named before it;
+//! `tests/it/architecture.rs` holds the code to that, and to these:
+//!
+//! - the modules of the first two tiers touch no socket and no file, but for the settings loader;
+//! - served files are touched in `files/` only;
+//! - no reply code stands outside `protocol/`;
+//! - nobody but the command loop writes to the control connection;
+//! - the environment is read in `settings/` only.
+
+pub mod commands;
+pub mod data;
+pub mod files;
+pub mod limits;
+pub mod listing;
+pub mod observe;
+pub mod path;
+pub mod protocol;
+pub mod server;
+pub mod session;
+pub mod settings;
+pub mod users;
