@@ -1,1 +1,145 @@
-//! (placeholder)
+//! The second connection: how it comes about, what flows over it, and how that ended.
+
+mod active;
+mod advertise;
+mod passive;
+mod plan;
+mod pump;
+mod source;
+
+pub use active::ActiveSettings;
+pub use advertise::{Advertiser, NoAddress};
+pub use passive::{Admission, Passive, PassivePorts, RangeUsedUp};
+pub use plan::DataPlan;
+pub use source::{ListForm, Source, file_source, listing_source};
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
+
+use crate::files::{FileError, PendingUpload};
+use crate::limits::pace::Pace;
+
+/// A transfer that is ready to begin: permission granted, file open, data connection planned. All that is left is I/O.
+pub struct Transfer {
+    /// How the data connection comes about.
+    pub plan: DataPlan,
+    /// What flows over it.
+    pub body: Body,
+    /// How fast.
+    pub pace: Pace,
+    /// How long it may stand still.
+    pub patience: Patience,
+}
+
+/// What flows over a data connection.
+pub enum Body {
+    /// A file or a listing, to the client.
+    Send(Box<dyn Source>),
+    /// A file from the client; `ascii` asks for the line-end conversion of TYPE A.
+    Receive {
+        /// The file to be, of which nothing is on disk before the client has connected.
+        upload: PendingUpload,
+        /// TYPE A.
+        ascii: bool,
+    },
+}
+
+/// How long a transfer may stand still; `None` is for ever.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Until the data connection stands.
+    pub connect: Option<Duration>,
+    /// Until the next byte moves.
+    pub stall: Option<Duration>,
+}
+
+/// How a transfer ended.
+#[derive(Debug)]
+pub struct Report {
+    /// Bytes that went over the data connection.
+    pub bytes: u64,
+    /// From the opening of the data connection to its end.
+    pub elapsed: Duration,
+    /// Whether all of it arrived.
+    pub outcome: Result<(), Failure>,
+}
+
+/// Why a transfer failed.
+#[derive(Debug)]
+pub enum Failure {
+    /// The client did not connect, or could not be connected to.
+    NoConnection(std::io::Error),
+    /// Nothing moved for `data_timeout`.
+    Stalled,
+    /// The data connection broke.
+    Broken(std::io::Error),
+    /// ABOR, or the end of the session.
+    Aborted,
+    /// The file system failed.
+    File(FileError),
+}
+
+/// A running transfer as others see it.
+#[derive(Debug)]
+pub struct Progress {
+    bytes: AtomicU64,
+    started: Instant,
+}
+
+impl Progress {
+    /// Nothing has moved yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { bytes: AtomicU64::new(0), started: Instant::now() }
+    }
+
+    /// Bytes that have gone over the data connection so far.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Since the transfer began.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn add(&self, bytes: usize) {
+        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Transfer {
+    /// Connects, moves the bytes, and ends the data connection; an upload is committed before this returns.
+    /// Ends early, as [`Failure::Aborted`], when `stop` is cancelled.
+    pub async fn run(self, progress: &Progress, stop: &CancellationToken) -> Report {
+        let outcome = self.connect_and_pump(progress, stop).await;
+        Report { bytes: progress.bytes(), elapsed: progress.elapsed(), outcome }
+    }
+
+    async fn connect_and_pump(self, progress: &Progress, stop: &CancellationToken) -> Result<(), Failure> {
+        let connecting = pump::within(self.patience.connect, self.plan.open());
+        let mut stream = tokio::select! {
+            biased;
+            () = stop.cancelled() => return Err(Failure::Aborted),
+            connected = connecting => match connected {
+                Some(result) => result.map_err(Failure::NoConnection)?,
+                None => return Err(Failure::NoConnection(std::io::ErrorKind::TimedOut.into())),
+            },
+        };
+        let flow = pump::Flow { pace: self.pace, stall: self.patience.stall, progress, stop };
+        match self.body {
+            Body::Send(source) => pump::send(&mut stream, source, flow).await,
+            Body::Receive { upload, ascii } => pump::receive(&mut stream, upload, ascii, flow).await,
+        }
+    }
+}

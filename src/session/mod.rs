@@ -1,1 +1,93 @@
-//! (placeholder)
+//! The states of one conversation on a control connection.
+
+mod member;
+mod outcome;
+mod refusal;
+mod service;
+
+pub use member::{Member, Representation};
+pub use outcome::{Outcome, Task};
+pub use service::Service;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::data::Progress;
+use crate::files::Algorithm;
+use crate::listing::FactSet;
+use crate::settings::Encoding;
+
+/// What is true of a conversation from its first byte to its last, whoever is logged in.
+pub struct Session {
+    /// Counts up from 1; every log line of the session carries it.
+    pub id: u64,
+    /// The client, canonical: a v4-mapped IPv6 address is the IPv4 one.
+    pub peer: SocketAddr,
+    /// Our end of the control connection, canonical.
+    pub local: SocketAddr,
+    /// Since the connection was accepted.
+    pub started: Instant,
+    /// What all sessions share.
+    pub service: Arc<Service>,
+    /// The facts that MLSD and MLST tell (OPTS MLST).
+    pub facts: FactSet,
+    /// The sum that HASH makes (OPTS HASH).
+    pub algorithm: Algorithm,
+    /// How file names stand on the wire (OPTS UTF8).
+    pub encoding: Encoding,
+    /// Log-ins that failed.
+    pub failed_logins: u32,
+    /// The transfer under way, for STAT.
+    pub running: Option<Arc<Progress>>,
+}
+
+/// Who the client is.
+pub enum Phase {
+    /// Nobody yet; `named` is what USER said.
+    Greeted {
+        /// The name to log in with, as bytes.
+        named: Option<Vec<u8>>,
+    },
+    /// Somebody. Logging out is dropping this: seat, port, pending rename and restart go with it.
+    LoggedIn(Box<Member>),
+}
+
+/// A conversation: what is always true, and who the client is.
+pub struct Conversation {
+    /// What is always true.
+    pub session: Session,
+    /// Who the client is.
+    pub phase: Phase,
+}
+
+impl Session {
+    /// A session that has just begun.
+    #[must_use]
+    pub fn new(id: u64, peer: SocketAddr, local: SocketAddr, service: Arc<Service>) -> Self {
+        let encoding = service.settings.encoding;
+        Self {
+            id,
+            peer,
+            local,
+            started: Instant::now(),
+            service,
+            facts: FactSet::default(),
+            algorithm: Algorithm::Sha256,
+            encoding,
+            failed_logins: 0,
+            running: None,
+        }
+    }
+}
+
+impl Phase {
+    /// The name of whoever is logged in.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::Greeted { .. } => None,
+            Self::LoggedIn(member) => Some(&member.account.name),
+        }
+    }
+}

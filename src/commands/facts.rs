@@ -1,0 +1,245 @@
+//! What is known of a file: SIZE, MDTM (RFC 3659 sections 3 and 4), MFMT (draft-somers-ftp-mfxx), AVBL
+//! (draft-peterson-streamlined-ftp-command-extensions), HASH (draft-bryan-ftpext-hash), XCRC, XMD5, XSHA….
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Command, Feature, Members, Ran, Spec, say};
+use crate::data::Progress;
+use crate::files::Algorithm;
+use crate::listing::Kind;
+use crate::observe::events;
+use crate::path::VirtualPath;
+use crate::protocol::argument::parse_number;
+use crate::protocol::{Argument, Reply, Syntax, replies, time};
+use crate::session::{Member, Outcome, Representation, Session, Task};
+
+/// The size in bytes, as TYPE I would send it.
+pub struct Size(Vec<u8>);
+
+impl Command for Size {
+    const SPEC: &'static Spec =
+        &Spec { verb: "SIZE", syntax: "<SP> path", features: &[Feature::Fixed("SIZE")], ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        argument.some().map(|name| Self(name.to_vec()))
+    }
+}
+
+impl Members for Size {
+    async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
+        let path = member.path(session, &self.0)?;
+        let found = member.ask(session, move |home| home.facts(&path)).await?;
+        if member.representation == Representation::Ascii {
+            return say(replies::no_size_in_ascii());
+        }
+        say(match found.kind {
+            Kind::File => replies::number(found.size),
+            _ => replies::unavailable("Not a regular file."),
+        })
+    }
+}
+
+/// The time of the last modification or, with a time before the path as some clients have it, its setting.
+pub struct Mdtm(Vec<u8>);
+
+impl Command for Mdtm {
+    const SPEC: &'static Spec =
+        &Spec { verb: "MDTM", syntax: "[<SP> time] <SP> path", features: &[Feature::Fixed("MDTM")], ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        argument.some().map(|name| Self(name.to_vec()))
+    }
+}
+
+impl Members for Mdtm {
+    async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
+        let path = member.path(session, &self.0)?;
+        match (member.ask(session, move |home| home.facts(&path)).await, time_and_name(&self.0)) {
+            (Ok(found), _) => say(replies::modified(&time::format(found.modified))),
+            // No file has the whole for its name, so the first word is a time.
+            (Err(_), Some((when, name))) => set_time(session, member, when, name).await,
+            (Err(reply), None) => Err(reply),
+        }
+    }
+}
+
+/// Modify fact: the time of the last modification is set.
+pub struct Mfmt {
+    when: i64,
+    name: Vec<u8>,
+}
+
+impl Command for Mfmt {
+    const SPEC: &'static Spec =
+        &Spec { verb: "MFMT", syntax: "<SP> time <SP> path", features: &[Feature::Fixed("MFMT")], ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        let (when, name) = time_and_name(argument.some()?).ok_or(Syntax::Malformed("expected YYYYMMDDHHMMSS path"))?;
+        Ok(Self { when, name: name.to_vec() })
+    }
+}
+
+impl Members for Mfmt {
+    async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
+        set_time(session, member, self.when, &self.name).await
+    }
+}
+
+/// Available bytes.
+pub struct Avbl(Option<Vec<u8>>);
+
+impl Command for Avbl {
+    const SPEC: &'static Spec =
+        &Spec { verb: "AVBL", syntax: "[<SP> path]", features: &[Feature::Fixed("AVBL")], ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        Ok(Self(argument.optional().map(<[u8]>::to_vec)))
+    }
+}
+
+impl Members for Avbl {
+    async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
+        let path = member.path_or_here(session, self.0.as_deref())?;
+        let free = member.ask(session, move |home| match home.facts(&path)?.kind {
+            Kind::Directory => home.free_space(),
+            _ => Err(crate::files::FileError::NotADirectory),
+        });
+        say(replies::number(free.await?))
+    }
+}
+
+/// The sum of a whole file, by the algorithm that OPTS HASH chose.
+pub struct Hash(Vec<u8>);
+
+impl Command for Hash {
+    const SPEC: &'static Spec = &Spec {
+        verb: "HASH",
+        syntax: "<SP> path",
+        features: &[Feature::Chosen(|session| Some(hash_feature(session)))],
+        ..Spec::BASIC
+    };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        argument.some().map(|name| Self(name.to_vec()))
+    }
+}
+
+impl Members for Hash {
+    async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
+        let path = member.path(session, &self.0)?;
+        let (algorithm, name) = (session.algorithm, self.0);
+        sum_up(session, member, path, algorithm, None, move |end, sum| {
+            replies::hash(algorithm.name(), end, &sum, &name)
+        })
+    }
+}
+
+fn hash_feature(session: &Session) -> String {
+    let star = |algorithm| if algorithm == session.algorithm { "*" } else { "" };
+    let names: Vec<String> =
+        Algorithm::ALL.iter().map(|&algorithm| format!("{}{}", algorithm.name(), star(algorithm))).collect();
+    format!("HASH {}", names.join(";"))
+}
+
+/// What XCRC and its like are asked for: a name or, in quotes, a name and a range of bytes.
+struct SumOf {
+    name: Vec<u8>,
+    range: Option<(u64, Option<u64>)>,
+}
+
+impl SumOf {
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        let bytes = argument.some()?;
+        let Some(quoted) = bytes.strip_prefix(b"\"") else { return Ok(Self { name: bytes.to_vec(), range: None }) };
+        let end = quoted.iter().rposition(|&byte| byte == b'"').ok_or(Syntax::Malformed("expected a closing quote"))?;
+        let mut numbers = quoted[end + 1..].split(|&byte| byte == b' ').filter(|word| !word.is_empty());
+        let start = numbers.next().map(parse_number).transpose()?;
+        let stop = numbers.next().map(parse_number).transpose()?;
+        if numbers.next().is_some() {
+            return Err(Syntax::Malformed("expected \"path\" start end"));
+        }
+        Ok(Self { name: quoted[..end].to_vec(), range: start.map(|start| (start, stop)) })
+    }
+}
+
+macro_rules! sums {
+    ($($name:ident, $verb:literal, $aliases:expr, $algorithm:ident;)*) => { $(
+        /// The sum of a file or of a range of it, as clients before HASH ask for it.
+        pub struct $name(SumOf);
+
+        impl Command for $name {
+            const SPEC: &'static Spec = &Spec {
+                verb: $verb,
+                aliases: $aliases,
+                syntax: "<SP> path | <SP> \"path\" <SP> start <SP> end",
+                features: &[Feature::Fixed($verb)],
+                ..Spec::BASIC
+            };
+
+            fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+                SumOf::parse(argument).map(Self)
+            }
+        }
+
+        impl Members for $name {
+            async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
+                let path = member.path(session, &self.0.name)?;
+                sum_up(session, member, path, Algorithm::$algorithm, self.0.range, |_, sum| replies::sum(&sum))
+            }
+        }
+    )* };
+}
+
+sums! {
+    Xcrc, "XCRC", &[], Crc32;
+    Xmd5, "XMD5", &[], Md5;
+    Xsha1, "XSHA1", &["XSHA"], Sha1;
+    Xsha256, "XSHA256", &[], Sha256;
+    Xsha512, "XSHA512", &[], Sha512;
+}
+
+/// Reads a file through, which takes its time: ABOR stops it.
+fn sum_up(
+    session: &Session,
+    member: &Member,
+    path: VirtualPath,
+    algorithm: Algorithm,
+    range: Option<(u64, Option<u64>)>,
+    reply: impl FnOnce(u64, String) -> Reply + Send + 'static,
+) -> Ran {
+    let (home, id) = (member.home.clone(), session.id);
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let work = async move {
+        let summed = crate::files::off_reactor(move || {
+            let (start, end) = range.unwrap_or((0, None));
+            home.digest(&path, algorithm, start, end, || stopped.is_cancelled())
+        });
+        match summed.await {
+            Ok(Some(digest)) => reply(digest.end, digest.hex),
+            Ok(None) => replies::transfer_aborted(),
+            Err(why) => {
+                events::refused_by_files(id, &why);
+                Reply::from(&why)
+            }
+        }
+    };
+    let progress = Arc::new(Progress::new());
+    Ok(Outcome::Work(Box::new(Task { opening: None, progress, stop, work: Box::pin(work) })))
+}
+
+/// `YYYYMMDDHHMMSS name`, if it is that.
+fn time_and_name(argument: &[u8]) -> Option<(i64, &[u8])> {
+    let blank = argument.iter().position(|&byte| byte == b' ')?;
+    let name = argument.get(blank + 1..).filter(|name| !name.is_empty())?;
+    Some((time::parse(&argument[..blank])?, name))
+}
+
+async fn set_time(session: &Session, member: &Member, when: i64, name: &[u8]) -> Ran {
+    let path = member.path(session, name)?;
+    let set = member.ask(session, move |home| home.set_modified(&path, when).map(|()| path)).await?;
+    events::changed(session.id, "time set", &set);
+    say(replies::time_set(&time::format(when), name))
+}

@@ -1,0 +1,191 @@
+//! Directories as text: LIST, NLST (RFC 959 section 4.1.3), MLSD, MLST (RFC 3659 section 7).
+
+use super::transfer::Job;
+use super::{Command, Feature, Members, Ran, Spec, say};
+use crate::data::{Entries, ListForm, listing_source};
+use crate::files::{FileError, Home};
+use crate::listing::facts::{self, Place};
+use crate::listing::pattern::{self, Pattern};
+use crate::listing::unix::{self, ListTimes};
+use crate::listing::{Kind, argument, names};
+use crate::path::VirtualPath;
+use crate::protocol::{Argument, Reply, Syntax, replies};
+use crate::session::{Member, Session};
+
+/// A listing in the form of `ls -l`, which every client parses.
+pub struct List(Vec<u8>);
+
+impl Command for List {
+    const SPEC: &'static Spec = &Spec { verb: "LIST", syntax: "[<SP> path]", ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        Ok(Self(argument::path(argument.bytes()).to_vec()))
+    }
+}
+
+impl Members for List {
+    async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
+        let job = Job::new(member, "LIST");
+        let found = find_entries(session, member, self.0).await?;
+        let form = unix_form(session);
+        job.download(session, member, listing_source(found.entries, form), replies::opening_data(), None)
+    }
+}
+
+/// The names alone. Those that a pattern in another directory found carry that directory, so that each can be fetched.
+pub struct Nlst(Vec<u8>);
+
+impl Command for Nlst {
+    const SPEC: &'static Spec = &Spec { verb: "NLST", syntax: "[<SP> path]", ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        Ok(Self(argument::path(argument.bytes()).to_vec()))
+    }
+}
+
+impl Members for Nlst {
+    async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
+        let job = Job::new(member, "NLST");
+        let found = find_entries(session, member, self.0).await?;
+        let (prefix, encoding) = (found.prefix, session.encoding);
+        let form: ListForm = Box::new(move |out, name, _| {
+            out.extend_from_slice(&prefix);
+            names::write_line(out, &encoding.encode(name));
+        });
+        job.download(session, member, listing_source(found.entries, form), replies::opening_data(), None)
+    }
+}
+
+/// The facts of all entries of a directory, for programs.
+pub struct Mlsd(Option<Vec<u8>>);
+
+impl Command for Mlsd {
+    const SPEC: &'static Spec = &Spec { verb: "MLSD", syntax: "[<SP> path]", ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        Ok(Self(argument.optional().map(<[u8]>::to_vec)))
+    }
+}
+
+impl Members for Mlsd {
+    async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
+        let job = Job::new(member, "MLSD");
+        let path = member.path_or_here(session, self.0.as_deref())?;
+        let entries = member
+            .ask(session, move |home| match home.facts(&path)?.kind {
+                Kind::Directory => home.list(&path).map(Some),
+                _ => Ok(None),
+            })
+            .await?
+            .ok_or_else(replies::mlsd_of_no_directory)?;
+        let (set, permissions, encoding) = (session.facts, member.account.permissions, session.encoding);
+        let form: ListForm = Box::new(move |out, name, found| {
+            facts::write_line(out, &encoding.encode(name), found, set, permissions, Place::Within);
+        });
+        job.download(session, member, listing_source(Box::new(entries), form), replies::opening_data(), None)
+    }
+}
+
+/// The facts of one name, on the control connection.
+pub struct Mlst(Option<Vec<u8>>);
+
+impl Command for Mlst {
+    const SPEC: &'static Spec = &Spec {
+        verb: "MLST",
+        syntax: "[<SP> path]",
+        features: &[Feature::Chosen(|session| Some(session.facts.feature())), Feature::Fixed("TVFS")],
+        ..Spec::BASIC
+    };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        Ok(Self(argument.optional().map(<[u8]>::to_vec)))
+    }
+}
+
+impl Members for Mlst {
+    async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
+        let path = member.path_or_here(session, self.0.as_deref())?;
+        let place = if path.is_root() { Place::Root } else { Place::Within };
+        let asked = path.clone();
+        let found = member.ask(session, move |home| home.facts(&asked)).await?;
+        let name = session.encoding.encode(path.as_bytes());
+        let mut line = Vec::new();
+        facts::write_line(&mut line, &name, &found, session.facts, member.account.permissions, place);
+        line.truncate(line.trim_ascii_end().len());
+        say(replies::facts(&name, line))
+    }
+}
+
+/// STAT with a path: LIST's lines on the control connection, at most [`STATUS_LINES`].
+pub(super) async fn path_status(session: &Session, member: &Member, argument: &[u8]) -> Result<Reply, Reply> {
+    let path = argument::path(argument).to_vec();
+    let shown = session.encoding.encode(member.path(session, &path)?.as_bytes()).into_owned();
+    let found = find_entries(session, member, path).await?;
+    let mut form = unix_form(session);
+    let mut entries = found.entries;
+    let lines = member.ask(session, move |_| {
+        let mut lines = Vec::new();
+        while let Some(entry) = entries.next() {
+            let (name, found) = entry?;
+            let mut line = Vec::new();
+            form(&mut line, &name, &found);
+            line.truncate(line.trim_ascii_end().len());
+            lines.push(line);
+            if lines.len() == STATUS_LINES {
+                break;
+            }
+        }
+        Ok(lines)
+    });
+    Ok(replies::path_status(&shown, lines.await?))
+}
+
+/// A reply is held in memory while it is sent; a listing of any length has the data connection.
+const STATUS_LINES: usize = 1000;
+
+/// What a listing shows.
+struct Found {
+    entries: Entries,
+    /// What a client must put before the names to fetch them.
+    prefix: Vec<u8>,
+}
+
+/// The entries that LIST, NLST and STAT mean by a path: those of a directory, the one of a file or, where there is
+/// no such name, those that its last component matches as a pattern.
+async fn find_entries(session: &Session, member: &Member, argument: Vec<u8>) -> Result<Found, Reply> {
+    let path = member.path(session, &argument)?;
+    member
+        .ask(session, move |home| match entries_of(home, &path) {
+            Err(FileError::NotFound) => match path.file_name() {
+                Some(last) if pattern::is_pattern(last) => matching_entries(home, &path, last, &argument),
+                _ => Err(FileError::NotFound),
+            },
+            found => Ok(Found { entries: found?, prefix: Vec::new() }),
+        })
+        .await
+}
+
+fn entries_of(home: &Home, path: &VirtualPath) -> Result<Entries, FileError> {
+    let found = home.facts(path)?;
+    if found.kind == Kind::Directory {
+        return Ok(Box::new(home.list(path)?));
+    }
+    let name = path.file_name().unwrap_or_default().to_vec();
+    Ok(Box::new(std::iter::once(Ok((name, found)))))
+}
+
+fn matching_entries(home: &Home, path: &VirtualPath, last: &[u8], argument: &[u8]) -> Result<Found, FileError> {
+    let pattern = Pattern::new(last).ok_or(FileError::NotFound)?;
+    let matching = home.list(&path.parent())?.filter(move |entry| match entry {
+        Ok((name, _)) => pattern.matches(name),
+        Err(_) => true,
+    });
+    let directory = argument.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+    Ok(Found { entries: Box::new(matching), prefix: argument[..directory].to_vec() })
+}
+
+fn unix_form(session: &Session) -> ListForm {
+    let encoding = session.encoding;
+    let when = ListTimes { now: jiff::Timestamp::now().as_second(), zone: session.service.zone.clone() };
+    Box::new(move |out, name, found| unix::write_line(out, &encoding.encode(name), found, &when))
+}

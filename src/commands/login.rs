@@ -1,0 +1,232 @@
+//! Who the client is: USER, PASS, REIN, QUIT (RFC 959 section 4.1.1), HOST (RFC 7151), CLNT.
+
+use std::sync::Arc;
+
+use tokio::time::{Instant, sleep_until};
+
+use super::{Anyone, Command, Feature, Ran, Spec, say};
+use crate::data::DataPlan;
+use crate::files::{self, Home, off_reactor};
+use crate::limits::Stay;
+use crate::observe::events;
+use crate::path::VirtualPath;
+use crate::protocol::{Argument, Reply, Syntax, replies};
+use crate::session::{Conversation, Member, Outcome, Phase, Representation, Session};
+use crate::users::{Account, Failure};
+
+/// The name. Every name is answered alike; whoever was logged in is not any more.
+pub struct User(Vec<u8>);
+
+impl Command for User {
+    const SPEC: &'static Spec = &Spec { verb: "USER", syntax: "<SP> name", ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        argument.some().map(|name| Self(name.to_vec()))
+    }
+}
+
+impl Anyone for User {
+    async fn run(self, Conversation { session, phase }: &mut Conversation) -> Ran {
+        let before = std::mem::replace(phase, Phase::Greeted { named: Some(self.0) });
+        if let Some(user) = before.user() {
+            events::logged_out(session.id, user);
+            return say(replies::account_flushed());
+        }
+        say(replies::send_password())
+    }
+}
+
+/// The password.
+pub struct Pass(Vec<u8>);
+
+impl Command for Pass {
+    const SPEC: &'static Spec = &Spec { verb: "PASS", syntax: "[<SP> password]", ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        Ok(Self(argument.bytes().to_vec()))
+    }
+}
+
+impl Anyone for Pass {
+    async fn run(self, Conversation { session, phase }: &mut Conversation) -> Ran {
+        let name = match phase {
+            Phase::LoggedIn(_) => return say(replies::already_logged_in()),
+            Phase::Greeted { named } => named.take().ok_or_else(replies::user_first)?,
+        };
+        let asked = Instant::now();
+        let service = Arc::clone(&session.service);
+        match service.authenticator.authenticate(&name, &self.0, session.peer.ip()).await {
+            Ok(account) => {
+                let member = admit(session, &account).await?;
+                *phase = Phase::LoggedIn(Box::new(member));
+                events::logged_in(session.id, session.peer, &account.name);
+                say(replies::logged_in(account.login_msg.as_deref().unwrap_or(&service.settings.login_msg)))
+            }
+            Err(why) => Ok(refuse(session, why, asked).await),
+        }
+    }
+}
+
+/// Makes a member of an account whose password was right.
+async fn admit(session: &mut Session, account: &Arc<Account>) -> Result<Member, Reply> {
+    let settings = &session.service.settings;
+    let limit = account.max_cons.unwrap_or(settings.max_per_user).limit();
+    let stay = session.service.stays.sign_in(&account.name, limit).map_err(|_| {
+        events::user_full(session.id, &account.name);
+        replies::user_full()
+    })?;
+    let home = open_home(session, account).await?;
+    Ok(member(Arc::clone(account), home, stay))
+}
+
+fn member(account: Arc<Account>, home: Home, stay: Stay) -> Member {
+    Member {
+        account,
+        home,
+        directory: VirtualPath::root(),
+        representation: Representation::default(),
+        plan: DataPlan::None,
+        epsv_only: false,
+        restart: None,
+        rename_from: None,
+        stay,
+    }
+}
+
+async fn open_home(session: &Session, account: &Arc<Account>) -> Result<Home, Reply> {
+    let settings = Arc::clone(&session.service.settings);
+    let opening = Arc::clone(account);
+    let opened = off_reactor(move || {
+        let modes = files::Modes { file: settings.file_mode.0, directory: settings.dir_mode.0 };
+        if settings.create_homes && !opening.anonymous {
+            files::create_home(&opening.home, modes)?;
+        }
+        Home::open(&opening.home, opening.permissions, modes)
+    });
+    opened.await.map_err(|why| {
+        events::home_failed(session.id, &account.name, &account.home, &why);
+        replies::no_home()
+    })
+}
+
+/// A refusal comes at a fixed time after the question, so that its cause cannot be told by the clock (RFC 2577
+/// section 7); the last one ends the session.
+async fn refuse(session: &mut Session, why: Failure, asked: Instant) -> Outcome {
+    let settings = Arc::clone(&session.service.settings);
+    session.failed_logins += 1;
+    events::login_failed(session.id, session.peer, &why);
+    if session.service.tries.failed(session.peer.ip()) {
+        events::banned(session.id, session.peer.ip());
+    }
+    if let Some(delay) = settings.auth_failed_delay.limit() {
+        sleep_until(asked + delay).await;
+    }
+    if settings.max_login_attempts.limit().is_some_and(|most| session.failed_logins >= most) {
+        return Outcome::Close(replies::authentication_failed_for_good());
+    }
+    Outcome::Say(match why {
+        Failure::AnonymousDisabled => replies::no_anonymous(),
+        _ => replies::authentication_failed(),
+    })
+}
+
+/// Account: a second secret, which nobody has here.
+pub struct Acct;
+
+impl Command for Acct {
+    const SPEC: &'static Spec = &Spec { verb: "ACCT", syntax: "<SP> account", ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        argument.some().map(|_| Self)
+    }
+}
+
+impl Anyone for Acct {
+    async fn run(self, _: &mut Conversation) -> Ran {
+        say(replies::not_implemented())
+    }
+}
+
+/// The host name that the client meant; there is one host, whatever its name.
+pub struct Host;
+
+impl Command for Host {
+    const SPEC: &'static Spec = &Spec {
+        verb: "HOST",
+        syntax: "<SP> name",
+        features: &[Feature::Fixed("HOST")],
+        ..Spec::BASIC
+    };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        argument.some().map(|_| Self)
+    }
+}
+
+impl Anyone for Host {
+    async fn run(self, conversation: &mut Conversation) -> Ran {
+        match conversation.phase {
+            Phase::Greeted { named: None } => say(replies::host_accepted()),
+            _ => say(replies::host_too_late()),
+        }
+    }
+}
+
+/// The client's own name, which changes nothing.
+pub struct Clnt;
+
+impl Command for Clnt {
+    const SPEC: &'static Spec =
+        &Spec { verb: "CLNT", syntax: "<SP> name", features: &[Feature::Fixed("CLNT")], ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        argument.some().map(|_| Self)
+    }
+}
+
+impl Anyone for Clnt {
+    async fn run(self, _: &mut Conversation) -> Ran {
+        say(replies::client_noted())
+    }
+}
+
+/// Reinitialize: as after the greeting.
+pub struct Rein;
+
+impl Command for Rein {
+    const SPEC: &'static Spec = &Spec { verb: "REIN", ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        argument.none().map(|()| Self)
+    }
+}
+
+impl Anyone for Rein {
+    async fn run(self, Conversation { session, phase }: &mut Conversation) -> Ran {
+        if let Some(user) = std::mem::replace(phase, Phase::Greeted { named: None }).user() {
+            events::logged_out(session.id, user);
+        }
+        say(replies::ready_for_new_user())
+    }
+}
+
+/// Log out and end the session, after a transfer that is under way.
+pub struct Quit;
+
+impl Command for Quit {
+    const SPEC: &'static Spec = &Spec { verb: "QUIT", during_work: true, ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        argument.none().map(|()| Self)
+    }
+}
+
+impl Anyone for Quit {
+    async fn run(self, Conversation { session, phase }: &mut Conversation) -> Ran {
+        let own = match phase {
+            Phase::LoggedIn(member) => member.account.quit_msg.as_deref(),
+            Phase::Greeted { .. } => None,
+        };
+        Ok(Outcome::Close(replies::goodbye(own.unwrap_or(&session.service.settings.quit_msg))))
+    }
+}

@@ -1,0 +1,75 @@
+//! The current directory: CWD, CDUP, PWD (RFC 959 section 4.1.1), with the X-commands of RFC 775.
+
+use super::{Command, Members, Ran, Spec, say};
+use crate::protocol::{Argument, Syntax, replies};
+use crate::session::{Member, Session};
+
+/// Change working directory. Without a path it stays.
+pub struct Cwd(Vec<u8>);
+
+impl Command for Cwd {
+    const SPEC: &'static Spec = &Spec { verb: "CWD", aliases: &["XCWD"], syntax: "[<SP> path]", ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        Ok(Self(argument.bytes().to_vec()))
+    }
+}
+
+impl Members for Cwd {
+    async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
+        let path = member.path(session, &self.0)?;
+        member.directory = member.ask(session, |home| home.change_directory(&path).map(|()| path)).await?;
+        say(replies::directory_changed(&session.encoding.encode(member.directory.as_bytes())))
+    }
+}
+
+/// Change to the parent directory; the home's is the home.
+pub struct Cdup;
+
+impl Command for Cdup {
+    const SPEC: &'static Spec = &Spec { verb: "CDUP", aliases: &["XCUP"], ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        argument.none().map(|()| Self)
+    }
+}
+
+impl Members for Cdup {
+    async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
+        Cwd(b"..".to_vec()).run(session, member).await
+    }
+}
+
+/// Print working directory.
+pub struct Pwd;
+
+impl Command for Pwd {
+    const SPEC: &'static Spec = &Spec { verb: "PWD", aliases: &["XPWD"], ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        argument.none().map(|()| Self)
+    }
+}
+
+impl Members for Pwd {
+    async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
+        say(replies::current_directory(&session.encoding.encode(member.directory.as_bytes())))
+    }
+}
+
+/// Structure mount: there is one file system here.
+pub struct Smnt;
+
+impl Command for Smnt {
+    const SPEC: &'static Spec = &Spec { verb: "SMNT", syntax: "<SP> path", ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        argument.some().map(|_| Self)
+    }
+}
+
+impl Members for Smnt {
+    async fn run(self, _: &mut Session, _: &mut Member) -> Ran {
+        say(replies::not_implemented())
+    }
+}

@@ -1,0 +1,228 @@
+//! Files over the data connection: RETR, STOR, APPE, STOU, REST, ALLO, ABOR (RFC 959 section 4.1.3; REST in stream
+//! mode: RFC 3659 section 5).
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Command, Feature, Members, Ran, Spec, say};
+use crate::data::{Body, DataPlan, Patience, Progress, Report, Source, Transfer, file_source};
+use crate::files::Placement;
+use crate::limits::{Direction, Pace};
+use crate::observe::events;
+use crate::path::VirtualPath;
+use crate::protocol::argument::parse_number;
+use crate::protocol::{Argument, Reply, Syntax, replies};
+use crate::session::{Member, Outcome, Representation, Session, Task};
+
+/// Retrieve a file, from where REST said.
+pub struct Retr(Vec<u8>);
+
+impl Command for Retr {
+    const SPEC: &'static Spec = &Spec { verb: "RETR", syntax: "<SP> path", ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        argument.some().map(|name| Self(name.to_vec()))
+    }
+}
+
+impl Members for Retr {
+    async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
+        let job = Job::new(member, "RETR");
+        let offset = restart_position(member)?.unwrap_or(0);
+        let path = member.path(session, &self.0)?;
+        let ascii = member.representation == Representation::Ascii;
+        let (source, path) =
+            member.ask(session, move |home| Ok((file_source(home.retrieve(&path, offset)?, ascii), path))).await?;
+        job.download(session, member, source, replies::opening_data(), Some(path))
+    }
+}
+
+/// Store a file, in place of one of that name or, after REST, from a position in it.
+pub struct Stor(Vec<u8>);
+
+impl Command for Stor {
+    const SPEC: &'static Spec = &Spec { verb: "STOR", syntax: "<SP> path", ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        argument.some().map(|name| Self(name.to_vec()))
+    }
+}
+
+impl Members for Stor {
+    async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
+        let job = Job::new(member, "STOR");
+        let placement = restart_position(member)?.map_or(Placement::Replace, Placement::At);
+        store(job, session, member, &self.0, placement).await
+    }
+}
+
+/// Append to a file, or store a new one.
+pub struct Appe(Vec<u8>);
+
+impl Command for Appe {
+    const SPEC: &'static Spec = &Spec { verb: "APPE", syntax: "<SP> path", ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        argument.some().map(|name| Self(name.to_vec()))
+    }
+}
+
+impl Members for Appe {
+    async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
+        let job = Job::new(member, "APPE");
+        refuse_restart(member)?;
+        store(job, session, member, &self.0, Placement::Append).await
+    }
+}
+
+/// Store under a name that no file has, and tell it. What the client gives becomes the name's beginning.
+pub struct Stou(Option<Vec<u8>>);
+
+impl Command for Stou {
+    const SPEC: &'static Spec = &Spec { verb: "STOU", syntax: "[<SP> path]", ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        Ok(Self(argument.optional().map(<[u8]>::to_vec)))
+    }
+}
+
+impl Members for Stou {
+    async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
+        let job = Job::new(member, "STOU");
+        refuse_restart(member)?;
+        let wish = member.path(session, self.0.as_deref().unwrap_or(b"ftpd"))?;
+        let (path, upload) = member.ask(session, move |home| home.store_unique(&wish)).await?;
+        let name = session.encoding.encode(path.file_name().unwrap_or_default()).into_owned();
+        job.upload(session, member, upload, replies::opening_unique(&name), path)
+    }
+}
+
+/// Where in the file the next RETR or STOR begins, in bytes.
+pub struct Rest(u64);
+
+impl Command for Rest {
+    const SPEC: &'static Spec =
+        &Spec { verb: "REST", syntax: "<SP> position", features: &[Feature::Fixed("REST STREAM")], ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        argument.number().map(Self)
+    }
+}
+
+impl Members for Rest {
+    async fn run(self, _: &mut Session, member: &mut Member) -> Ran {
+        member.restart = None;
+        if member.representation == Representation::Ascii && self.0 > 0 {
+            return say(replies::no_restart_in_ascii());
+        }
+        member.restart = Some(self.0);
+        say(replies::restarting_at(self.0))
+    }
+}
+
+/// Allocate room, in bytes. Nothing is set aside, but what cannot fit is said so at once.
+pub struct Allo(u64);
+
+impl Command for Allo {
+    const SPEC: &'static Spec = &Spec { verb: "ALLO", syntax: "<SP> bytes [<SP> R <SP> bytes]", ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        let mut words = argument.some()?.trim_ascii().split(|&byte| byte == b' ');
+        let bytes = parse_number(words.next().unwrap_or_default())?;
+        match (words.next(), words.next().map(parse_number), words.next()) {
+            (None, None, None) | (Some(b"R" | b"r"), Some(Ok(_)), None) => Ok(Self(bytes)),
+            _ => Err(Syntax::Malformed("expected a number of bytes")),
+        }
+    }
+}
+
+impl Members for Allo {
+    async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
+        let free = member.ask(session, |home| home.free_space()).await?;
+        say(if self.0 > free { replies::allocation_too_large() } else { replies::no_allocation_needed() })
+    }
+}
+
+/// Abort what is arranged or under way.
+pub struct Abor;
+
+impl Command for Abor {
+    const SPEC: &'static Spec = &Spec { verb: "ABOR", during_work: true, ..Spec::BASIC };
+
+    fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
+        argument.none().map(|()| Self)
+    }
+}
+
+impl Members for Abor {
+    async fn run(self, _: &mut Session, member: &mut Member) -> Ran {
+        // While work is under way the command loop stops it before it comes here.
+        let plan = std::mem::take(&mut member.plan);
+        say(if plan.is_none() { replies::nothing_to_abort() } else { replies::abort_plan() })
+    }
+}
+
+/// A transfer in the making. It takes the arranged data connection at once, so that a command that fails on the way
+/// gives the port back.
+pub(super) struct Job {
+    plan: DataPlan,
+    verb: &'static str,
+}
+
+impl Job {
+    pub(super) fn new(member: &mut Member, verb: &'static str) -> Self {
+        Self { plan: std::mem::take(&mut member.plan), verb }
+    }
+
+    /// To the client; `path` is named for the transfer log where the source is a file.
+    pub(super) fn download(
+        self,
+        session: &Session,
+        member: &Member,
+        source: Box<dyn Source>,
+        opening: Reply,
+        path: Option<VirtualPath>,
+    ) -> Ran {
+        self.begin(session, member, Direction::Download, Body::Send(source), opening, path)
+    }
+
+    fn upload(
+        self,
+        session: &Session,
+        member: &Member,
+        upload: crate::files::PendingUpload,
+        opening: Reply,
+        path: VirtualPath,
+    ) -> Ran {
+        let ascii = member.representation == Representation::Ascii;
+        self.begin(session, member, Direction::Upload, Body::Receive { upload, ascii }, opening, Some(path))
+    }
+
+    fn begin(
+        self,
+        session: &Session,
+        member: &Member,
+        direction: Direction,
+        body: Body,
+        opening: Reply,
+        path: Option<VirtualPath>,
+    ) -> Ran {
+        if self.plan.is_none() {
+            return say(replies::use_port_or_pasv());
+        }
+        let settings = &session.service.settings;
+        let patience =
+            Patience { connect: settings.data_connect_timeout.limit(), stall: settings.data_timeout.limit() };
+        let transfer = Transfer { plan: self.plan, body, pace: pace(session, member, direction), patience };
+        let record = Record::new(session, member, self.verb, direction, path);
+        let (progress, stop) = (Arc::new(Progress::new()), CancellationToken::new());
+        let (moved, stopped) = (Arc::clone(&progress), stop.clone());
+        let work = async move {
+            let report = transfer.run(&moved, &stopped).await;
+            record.write(&report);
+            Reply::from(&report)
+        };
+        Ok(Outcome::Work(Box::new(Task { opening: Some(opening), progress, stop, work: Box::pin(work) })))
+    }
+}

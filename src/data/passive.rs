@@ -1,0 +1,210 @@
+//! Passive mode: a port of the range is opened for one client's next data connection, and for nobody else's.
+//!
+//! A port may wait for several clients at once if their addresses differ: whoever of their sessions accepts a
+//! connection hands it to the session it belongs to. So ten ports serve any number of clients, ten transfers to each.
+//! A stranger is closed and the wait goes on (RFC 2577 section 3; VU#2558).
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::oneshot;
+
+use crate::observe::events;
+use crate::settings::{Cidrs, PortRange};
+
+/// Connections that may wait on one port to be accepted; strangers are among them.
+const BACKLOG: u32 = 128;
+
+/// Who may make a data connection.
+#[derive(Debug, Clone)]
+pub struct Admission {
+    /// Anybody (`permit_foreign_addresses`).
+    pub anybody: bool,
+    /// Peers that carry other people's connections (`trusted_peers`).
+    pub trusted: Cidrs,
+}
+
+/// All ports of the range, and who waits on which.
+pub struct PassivePorts {
+    range: PortRange,
+    admission: Admission,
+    open: Mutex<HashMap<SocketAddr, OpenPort>>,
+}
+
+/// One port that listens.
+struct OpenPort {
+    listener: Arc<TcpListener>,
+    /// By the client's address.
+    waiting: HashMap<IpAddr, Waiter>,
+}
+
+/// A session that waits for its data connection.
+struct Waiter {
+    ticket: u64,
+    hand_over: oneshot::Sender<TcpStream>,
+}
+
+/// A wait of one session for its data connection. Dropping it gives the port back.
+pub struct Passive {
+    ports: Arc<PassivePorts>,
+    local: SocketAddr,
+    client: IpAddr,
+    ticket: u64,
+    listener: Arc<TcpListener>,
+    handed: oneshot::Receiver<TcpStream>,
+}
+
+/// Every port of the range is taken (425).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RangeUsedUp;
+
+impl PassivePorts {
+    /// The range, and who may connect to it.
+    #[must_use]
+    pub fn new(range: PortRange, admission: Admission) -> Arc<Self> {
+        Arc::new(Self { range, admission, open: Mutex::default() })
+    }
+
+    /// Opens a port, chosen at random, on the control connection's local address for a client.
+    ///
+    /// # Errors
+    /// [`RangeUsedUp`]: nothing outside the range is ever tried.
+    pub fn listen(self: &Arc<Self>, local: SocketAddr, client: IpAddr) -> Result<Passive, RangeUsedUp> {
+        let mut open = self.lock();
+        let start = random() % u64::from(self.range.len());
+        for step in 0..u64::from(self.range.len()) {
+            let offset = (start + step) % u64::from(self.range.len());
+            let Some(port) = u16::try_from(offset).ok().and_then(|offset| self.range.first.checked_add(offset)) else {
+                continue;
+            };
+            let mut local = local;
+            local.set_port(port);
+            if let Some(passive) = self.wait_on(&mut open, local, client) {
+                return Ok(passive);
+            }
+        }
+        Err(RangeUsedUp)
+    }
+
+    /// Waits on this very port, if nobody with the same claim does and the kernel lets us.
+    fn wait_on(
+        self: &Arc<Self>,
+        open: &mut HashMap<SocketAddr, OpenPort>,
+        local: SocketAddr,
+        client: IpAddr,
+    ) -> Option<Passive> {
+        let port = match open.get_mut(&local) {
+            Some(port) if self.admission.may_share() && !port.waiting.contains_key(&client) => port,
+            Some(_) => return None,
+            None => {
+                let listener = Arc::new(bind(local).ok()?);
+                open.entry(local).or_insert(OpenPort { listener, waiting: HashMap::new() })
+            }
+        };
+        let (hand_over, handed) = oneshot::channel();
+        let ticket = random();
+        port.waiting.insert(client, Waiter { ticket, hand_over });
+        Some(Passive { ports: Arc::clone(self), local, client, ticket, listener: Arc::clone(&port.listener), handed })
+    }
+
+    /// Gives an accepted connection to the session that waits for it; a stranger's is closed.
+    fn deliver(&self, local: SocketAddr, stream: TcpStream, peer: SocketAddr) {
+        let peer_ip = peer.ip().to_canonical();
+        let mut open = self.lock();
+        let Some(port) = open.get_mut(&local) else { return };
+        let owner = if port.waiting.contains_key(&peer_ip) {
+            Some(peer_ip)
+        } else if self.admission.admits(peer_ip) {
+            // Such ports are not shared, so whoever waits is the only one.
+            port.waiting.keys().next().copied()
+        } else {
+            events::stranger_refused(peer, local, port.waiting.keys().copied());
+            None
+        };
+        if let Some(waiter) = owner.and_then(|owner| port.waiting.remove(&owner)) {
+            // A session that has just gone away drops the connection, which closes it.
+            let _ = waiter.hand_over.send(stream);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<SocketAddr, OpenPort>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Admission {
+    /// A port is shared by its clients' addresses, which is sure only where each must come from its own.
+    fn may_share(&self) -> bool {
+        !self.anybody && self.trusted.is_empty()
+    }
+
+    fn admits(&self, stranger: IpAddr) -> bool {
+        self.anybody || self.trusted.contains(stranger)
+    }
+}
+
+impl Passive {
+    /// The port to tell the client.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.local.port()
+    }
+
+    /// Waits for the client. Meanwhile connections of others who wait on the same port are handed on.
+    ///
+    /// # Errors
+    /// What the kernel says of the listener.
+    pub(super) async fn accept(mut self) -> io::Result<TcpStream> {
+        loop {
+            tokio::select! {
+                biased;
+                handed = &mut self.handed => {
+                    return handed.map_err(|_| io::ErrorKind::ConnectionAborted.into());
+                }
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.ports.deliver(self.local, stream, peer),
+                    // The peer was gone before we came to it: the wait is for another.
+                    Err(error) if is_peers_fault(&error) => {}
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+    }
+}
+
+impl Drop for Passive {
+    fn drop(&mut self) {
+        let mut open = self.ports.lock();
+        let Some(port) = open.get_mut(&self.local) else { return };
+        if port.waiting.get(&self.client).is_some_and(|waiter| waiter.ticket == self.ticket) {
+            port.waiting.remove(&self.client);
+        }
+        // Another listener may have taken the place of ours; it is its own waiters' to close.
+        if port.waiting.is_empty() {
+            open.remove(&self.local);
+        }
+    }
+}
+
+fn bind(local: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if local.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A port is used again at once, while earlier transfers on it are still in TIME-WAIT.
+    socket.set_reuseaddr(true)?;
+    socket.bind(local)?;
+    socket.listen(BACKLOG)
+}
+
+fn is_peers_fault(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}
+
+/// From the kernel: a port that can be guessed can be stolen. Without randomness the first port will do.
+fn random() -> u64 {
+    getrandom::u64().unwrap_or_default()
+}

@@ -1,0 +1,158 @@
+//! Copying bytes between a data connection and a file or a listing, at a pace, until the end or until told to stop.
+
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use super::source::Source;
+use super::{Failure, Progress};
+use crate::files::{FileError, PendingUpload, Upload, off_reactor};
+use crate::limits::pace::Pace;
+use crate::protocol::ascii::FromWire;
+
+/// What is read or written at once, in bytes: large enough that the hops between threads do not count.
+const BLOCK: usize = 128 * 1024;
+
+/// What every direction needs.
+pub(super) struct Flow<'a> {
+    pub(super) pace: Pace,
+    pub(super) stall: Option<Duration>,
+    pub(super) progress: &'a Progress,
+    pub(super) stop: &'a CancellationToken,
+}
+
+/// To the client. On failure of the file the connection is reset, so that the client cannot take what it has for all.
+pub(super) async fn send(stream: &mut TcpStream, source: Box<dyn Source>, mut flow: Flow<'_>) -> Result<(), Failure> {
+    let stop = flow.stop;
+    let outcome = tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(Failure::Aborted),
+        sent = send_all(stream, source, &mut flow) => sent,
+    };
+    match outcome {
+        Ok(()) => stream.shutdown().await.map_err(Failure::Broken),
+        Err(failure) => {
+            reset_on_close(stream);
+            Err(failure)
+        }
+    }
+}
+
+/// From the client, until it ends the connection. The upload is committed before this returns.
+pub(super) async fn receive(
+    stream: &mut TcpStream,
+    upload: PendingUpload,
+    ascii: bool,
+    mut flow: Flow<'_>,
+) -> Result<(), Failure> {
+    let mut upload = off_reactor(move || upload.begin()).await.map_err(Failure::File)?;
+    let mut converter = ascii.then(FromWire::default);
+    let mut buffer = Vec::new();
+    loop {
+        let received = receive_block(stream, &mut buffer, &mut flow).await?;
+        let block = match &mut converter {
+            Some(converter) => convert(converter, &buffer, received == 0),
+            None => std::mem::take(&mut buffer),
+        };
+        if !block.is_empty() {
+            (upload, buffer) = write_block(upload, block).await.map_err(Failure::File)?;
+        }
+        if received == 0 {
+            break;
+        }
+        buffer.clear();
+    }
+    off_reactor(move || upload.commit()).await.map(drop).map_err(Failure::File)
+}
+
+async fn send_all(stream: &mut TcpStream, mut source: Box<dyn Source>, flow: &mut Flow<'_>) -> Result<(), Failure> {
+    let mut block = Vec::new();
+    loop {
+        let filled;
+        (source, block, filled) = off_reactor(move || {
+            block.clear();
+            let filled = source.fill(&mut block, BLOCK);
+            (source, block, filled)
+        })
+        .await;
+        filled.map_err(Failure::File)?;
+        if block.is_empty() {
+            return Ok(());
+        }
+        for piece in block.chunks(flow.pace.chunk().max(1)) {
+            flow.pace.take(piece.len()).await;
+            send_piece(stream, piece, flow).await?;
+        }
+    }
+}
+
+async fn send_piece(stream: &mut TcpStream, mut piece: &[u8], flow: &Flow<'_>) -> Result<(), Failure> {
+    while !piece.is_empty() {
+        let written =
+            within(flow.stall, stream.write(piece)).await.ok_or(Failure::Stalled)?.map_err(Failure::Broken)?;
+        if written == 0 {
+            return Err(Failure::Broken(io::ErrorKind::WriteZero.into()));
+        }
+        flow.progress.add(written);
+        piece = &piece[written..];
+    }
+    Ok(())
+}
+
+async fn receive_block(stream: &mut TcpStream, buffer: &mut Vec<u8>, flow: &mut Flow<'_>) -> Result<usize, Failure> {
+    let most = BLOCK.min(flow.pace.chunk()).max(1);
+    buffer.reserve(most);
+    let mut room = bytes_limit(buffer, most);
+    let received = tokio::select! {
+        biased;
+        () = flow.stop.cancelled() => return Err(Failure::Aborted),
+        read = within(flow.stall, stream.read_buf(&mut room)) => {
+            read.ok_or(Failure::Stalled)?.map_err(Failure::Broken)?
+        }
+    };
+    flow.progress.add(received);
+    tokio::select! {
+        biased;
+        () = flow.stop.cancelled() => Err(Failure::Aborted),
+        () = flow.pace.take(received) => Ok(received),
+    }
+}
+
+fn bytes_limit(buffer: &mut Vec<u8>, most: usize) -> impl bytes::BufMut + '_ {
+    bytes::BufMut::limit(buffer, most)
+}
+
+fn convert(converter: &mut FromWire, received: &[u8], last: bool) -> Vec<u8> {
+    let mut converted = Vec::with_capacity(received.len() + 1);
+    converter.convert(received, &mut converted);
+    if last {
+        converter.finish(&mut converted);
+    }
+    converted
+}
+
+async fn write_block(mut upload: Upload, block: Vec<u8>) -> Result<(Upload, Vec<u8>), FileError> {
+    off_reactor(move || {
+        upload.write(&block)?;
+        Ok((upload, block))
+    })
+    .await
+}
+
+/// A future with a time limit, if there is one; `None` where the time ran out.
+pub(super) async fn within<T>(limit: Option<Duration>, future: impl Future<Output = T>) -> Option<T> {
+    match limit {
+        Some(limit) => tokio::time::timeout(limit, future).await.ok(),
+        None => Some(future.await),
+    }
+}
+
+/// A close that the peer sees as an error, not as the end of the file.
+fn reset_on_close(stream: &TcpStream) {
+    // Where the option cannot be set the 426 or 451 on the control connection still says it.
+    let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}

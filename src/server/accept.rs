@@ -1,0 +1,159 @@
+//! Connections into sessions: the listeners, and the gate that a connection passes before it becomes a session.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::connection::Connection;
+use super::control::Control;
+use crate::limits::{Refusal, Seat};
+use crate::observe::events;
+use crate::protocol::{Reply, replies};
+use crate::session::{Service, Session};
+
+/// Connections that may wait to be accepted: a burst of clients after a restart is not turned away.
+const BACKLOG: i32 = 4096;
+/// A pause before the next attempt when descriptors or memory have run out, lest the loop spins.
+const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+/// Refused connections that are given time to read their 421. Beyond that they are just closed.
+const LINGERING: usize = 64;
+
+/// What the accept loops of all listeners share.
+pub(super) struct Gate {
+    service: Arc<Service>,
+    sessions: TaskTracker,
+    stop: CancellationToken,
+    last_id: AtomicU64,
+    lingering: Arc<Semaphore>,
+}
+
+/// Opens a listener for each address.
+///
+/// # Errors
+/// The address that could not be bound, and why.
+pub(super) fn listen(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
+    // `::` takes IPv4 in as well, unless IPv4 has a listener of its own.
+    let v6_only = addresses.iter().any(IpAddr::is_ipv4);
+    let sockets = addresses.iter().map(|&address| SocketAddr::new(address, port));
+    sockets.map(|address| bind(address, v6_only).map_err(|error| (address, error))).collect()
+}
+
+fn bind(address: SocketAddr, v6_only: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(v6_only || address.ip() != IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED))?;
+    }
+    // A restart must not wait for the old sessions' TIME-WAIT.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+impl Gate {
+    pub(super) fn new(service: Arc<Service>, sessions: TaskTracker, stop: CancellationToken) -> Self {
+        let lingering = Arc::new(Semaphore::new(LINGERING));
+        Self { service, sessions, stop, last_id: AtomicU64::new(0), lingering }
+    }
+
+    /// Accepts until told to stop.
+    pub(super) async fn accept_all(&self, listener: TcpListener) {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return,
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.receive(stream, peer),
+                    Err(error) if is_exhaustion(&error) => {
+                        events::accept_failed(&error);
+                        sleep(EXHAUSTED_PAUSE).await;
+                    }
+                    // The peer went away between its connect and our accept.
+                    Err(error) => events::accept_failed(&error),
+                },
+            }
+        }
+    }
+
+    fn receive(&self, stream: TcpStream, peer: SocketAddr) {
+        let peer = canonical(peer);
+        match self.admit(peer.ip()) {
+            Ok(seat) => self.begin(stream, peer, seat),
+            Err((why, reply)) => {
+                events::refused(peer, why);
+                self.turn_away(stream, reply);
+            }
+        }
+    }
+
+    fn admit(&self, ip: IpAddr) -> Result<Seat, (&'static str, Reply)> {
+        if self.service.tries.is_banned(ip) {
+            return Err(("banned after failed log-ins (ban_after)", replies::banned()));
+        }
+        self.service.seats.admit(ip).map_err(|refusal| match refusal {
+            Refusal::ServerFull => ("too many sessions (max_cons)", replies::server_full()),
+            Refusal::AddressFull => ("too many sessions from this address (max_per_ip)", replies::address_full()),
+        })
+    }
+
+    fn begin(&self, stream: TcpStream, peer: SocketAddr, seat: Seat) {
+        let Ok(local) = prepare(&stream, self.service.settings.keepalive.limit()) else { return };
+        let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let session = Session::new(id, peer, canonical(local), Arc::clone(&self.service));
+        let started = session.started;
+        events::session_opened(id, peer, local);
+        let control = Control::new(stream, session, self.stop.clone());
+        self.sessions.spawn(async move {
+            let ending = control.converse().await;
+            events::session_closed(id, &ending, started.elapsed());
+            drop(seat);
+        });
+    }
+
+    /// Says why, and lets the client read it.
+    fn turn_away(&self, stream: TcpStream, reply: Reply) {
+        let Ok(permit) = Arc::clone(&self.lingering).try_acquire_owned() else { return };
+        self.sessions.spawn(async move {
+            let mut connection = Connection::new(stream);
+            if connection.say(&reply).await.is_ok() {
+                connection.close().await;
+            }
+            drop(permit);
+        });
+    }
+}
+
+/// Sets up a control connection; gives our end of it.
+fn prepare(stream: &TcpStream, keepalive: Option<Duration>) -> io::Result<SocketAddr> {
+    // Without this a reply waits for the acknowledgement of the one before, 40 ms or more.
+    stream.set_nodelay(true)?;
+    let socket = SockRef::from(stream);
+    // The Synch of Telnet comes as urgent data, which the kernel would take out of the line it stands in.
+    socket.set_out_of_band_inline(true)?;
+    crate::data::keep_alive(&socket, keepalive)?;
+    stream.local_addr()
+}
+
+/// A v4-mapped IPv6 address is the IPv4 address it stands for.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(v4) => SocketAddr::from((v4, address.port())),
+        IpAddr::V6(_) => address,
+    }
+}
+
+fn is_exhaustion(error: &io::Error) -> bool {
+    use nix::errno::Errno;
+    let code = error.raw_os_error().map(Errno::from_raw);
+    matches!(code, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM))
+}

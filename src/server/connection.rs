@@ -1,0 +1,129 @@
+//! The control connection: lines in, replies out. Only the command loop holds one.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::time::timeout;
+
+use crate::protocol::{Decoded, LineDecoder, Reply};
+
+/// What one read takes at most, in bytes. The room for it is on the stack: an idle session holds no buffer.
+const READ_SIZE: usize = 4096;
+/// A client that does not read its replies for this long is gone.
+const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+/// How long a closed connection is read on, so that what the client still sends does not turn into a reset that
+/// takes the last reply with it.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// A control connection over any stream, plain now, encrypted one day.
+pub(super) struct Connection<S> {
+    stream: S,
+    decoder: LineDecoder,
+    /// Bytes of lines to come, which arrived with the last one.
+    ahead: Vec<u8>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Self { stream, decoder: LineDecoder::default(), ahead: Vec::new() }
+    }
+
+    /// The next line; `None` at the end of the stream. May be dropped while it waits: nothing is lost.
+    ///
+    /// # Errors
+    /// What the kernel says of the connection.
+    pub(super) async fn next(&mut self) -> io::Result<Option<Decoded>> {
+        loop {
+            if let Some(decoded) = self.decode_ahead() {
+                return Ok(Some(decoded));
+            }
+            let Self { stream, ahead, .. } = self;
+            // The buffer lives only within a poll, so that waiting costs no memory.
+            let read = poll_fn(|cx| {
+                let mut room = [0; READ_SIZE];
+                let mut buffer = ReadBuf::new(&mut room);
+                Pin::new(&mut *stream).poll_read(cx, &mut buffer).map_ok(|()| {
+                    ahead.extend_from_slice(buffer.filled());
+                    buffer.filled().len()
+                })
+            });
+            if read.await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    fn decode_ahead(&mut self) -> Option<Decoded> {
+        let mut input = self.ahead.as_slice();
+        let decoded = self.decoder.decode(&mut input);
+        let taken = self.ahead.len() - input.len();
+        self.ahead.drain(..taken);
+        if self.ahead.is_empty() {
+            self.ahead = Vec::new();
+        }
+        decoded
+    }
+
+    /// Sends a reply.
+    ///
+    /// # Errors
+    /// What the kernel says of the connection, or [`io::ErrorKind::TimedOut`].
+    pub(super) async fn say(&mut self, reply: &Reply) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        reply.encode(&mut bytes);
+        timeout(WRITE_DEADLINE, self.stream.write_all(&bytes)).await?
+    }
+
+    /// Ends the connection so that the last reply arrives.
+    pub(super) async fn close(mut self) {
+        if self.stream.shutdown().await.is_ok() {
+            let drained = async {
+                let mut room = [0; 512];
+                while matches!(self.stream.read(&mut room).await, Ok(1..)) {}
+            };
+            // Whoever goes on sending has had time enough to read.
+            let _ = timeout(LINGER, drained).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_survive_a_reader_that_gave_up_waiting() {
+        let (mut client, server) = tokio::io::duplex(64);
+        let mut connection = Connection::new(server);
+        client.write_all(b"NO").await.unwrap();
+        for _ in 0..3 {
+            assert!(was_waiting(&mut connection).await);
+        }
+        client.write_all(b"OP\r\nQUIT\r\nRE").await.unwrap();
+        assert_eq!(connection.next().await.unwrap(), Some(Decoded::Line(b"NOOP".to_vec())));
+        assert_eq!(connection.next().await.unwrap(), Some(Decoded::Line(b"QUIT".to_vec())));
+        drop(client);
+        assert_eq!(connection.next().await.unwrap(), None);
+    }
+
+    /// Polls `next` once and drops it; whether it was still waiting.
+    async fn was_waiting(connection: &mut Connection<tokio::io::DuplexStream>) -> bool {
+        tokio::select! {
+            biased;
+            _ = connection.next() => false,
+            () = std::future::ready(()) => true,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_never_reads_is_gone_after_a_while() {
+        let (_client, server) = tokio::io::duplex(16);
+        let mut connection = Connection::new(server);
+        let reply = crate::protocol::replies::line_too_long();
+        let error = connection.say(&reply).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+}

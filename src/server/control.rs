@@ -1,0 +1,273 @@
+//! The command loop: one line, one command, one final reply. Nobody else writes to the control connection.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::connection::Connection;
+use crate::commands::{self, Entry};
+use crate::data::DataPlan;
+use crate::observe::events::{self, Ending};
+use crate::protocol::foreign::is_foreign;
+use crate::protocol::{Argument, Code, Decoded, Reply, replies};
+use crate::session::{Conversation, Outcome, Phase, Session, Task};
+
+/// Bad commands in a row that end a session: it is not FTP that is spoken here.
+const BAD_COMMANDS: u32 = 10;
+
+/// One session, from greeting to parting.
+pub(super) struct Control<S> {
+    connection: Connection<S>,
+    conversation: Conversation,
+    stop: CancellationToken,
+    /// A line that came during a transfer and waits for its end.
+    held: Option<Vec<u8>>,
+    bad_commands: u32,
+    heard: u64,
+    last_activity: Instant,
+}
+
+/// Whether the loop goes on.
+type Step = Result<(), Ending>;
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
+    pub(super) fn new(stream: S, session: Session, stop: CancellationToken) -> Self {
+        Self {
+            connection: Connection::new(stream),
+            conversation: Conversation { session, phase: Phase::Greeted { named: None } },
+            stop,
+            held: None,
+            bad_commands: 0,
+            heard: 0,
+            last_activity: Instant::now(),
+        }
+    }
+
+    /// Holds the conversation; says how it ended.
+    pub(super) async fn converse(mut self) -> Ending {
+        let ending = self.run().await.err().unwrap_or(Ending::Left);
+        let probe = self.heard == 0;
+        if let Some(parting) = parting(&ending) {
+            // The client may be gone already, which is no news.
+            let _ = self.connection.say(&parting).await;
+        }
+        self.connection.close().await;
+        if probe && matches!(ending, Ending::Left | Ending::Lost(_)) { Ending::Probe } else { ending }
+    }
+
+    async fn run(&mut self) -> Step {
+        let banner = replies::welcome(&self.conversation.session.service.settings.welcome_msg);
+        self.say(&banner).await?;
+        loop {
+            let decoded = match self.held.take() {
+                Some(line) => Decoded::Line(line),
+                None => self.hear().await?,
+            };
+            self.heard += 1;
+            match decoded {
+                Decoded::Line(line) => self.obey(&line).await?,
+                Decoded::TooLong => self.answer(replies::line_too_long()).await?,
+                Decoded::TlsHello => return Err(Ending::NotFtp),
+            }
+            self.last_activity = Instant::now();
+        }
+    }
+
+    /// Waits for a line, as long as the timeouts allow.
+    async fn hear(&mut self) -> Result<Decoded, Ending> {
+        loop {
+            let deadline = self.deadline();
+            let plan_deadline = self.plan_deadline();
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(Ending::Shutdown),
+                heard = self.connection.next() => return heard?.ok_or(Ending::Left),
+                () = until(deadline) => return Err(Ending::TimedOut),
+                () = until(plan_deadline), if plan_deadline.is_some() => self.forget_plan(),
+            }
+        }
+    }
+
+    async fn obey(&mut self, line: &[u8]) -> Step {
+        let (verb, argument) = Argument::split(line);
+        if verb.is_empty() && argument.bytes().is_empty() {
+            return self.answer(replies::unknown_command()).await;
+        }
+        if is_foreign(&verb) {
+            return Err(Ending::NotFtp);
+        }
+        events::command(self.conversation.session.id, &verb, argument.bytes());
+        let Some(entry) = commands::find(&verb) else {
+            return self.answer(replies::unknown_command()).await;
+        };
+        match self.run_command(entry, argument).await {
+            Outcome::Say(reply) => self.answer(reply).await,
+            Outcome::Work(task) => self.work(*task).await,
+            Outcome::Close(reply) => Err(Ending::Closed(reply)),
+        }
+    }
+
+    async fn run_command(&mut self, entry: &Entry, argument: Argument<'_>) -> Outcome {
+        entry.run(&mut self.conversation, argument).await
+    }
+
+    /// Runs a transfer or its like. ABOR, STAT, NOOP and QUIT are heard meanwhile. The first other line is held and
+    /// nothing more is read: behind a queue of lines an ABOR would overtake the commands it was sent after.
+    async fn work(&mut self, task: Task) -> Step {
+        let Task { opening, progress, stop, mut work } = task;
+        if let Some(opening) = &opening {
+            self.say(opening).await?;
+        }
+        self.conversation.session.running = Some(progress);
+        let mut watch = Watch::default();
+        let reply = loop {
+            tokio::select! {
+                biased;
+                reply = &mut work => break reply,
+                () = self.stop.cancelled(), if !stop.is_cancelled() => stop.cancel(),
+                heard = self.connection.next(), if watch.listens() && self.held.is_none() => {
+                    match heard {
+                        Ok(Some(decoded)) => self.interrupt(decoded, &mut watch, &stop).await?,
+                        // The client has said all it will, but may still read.
+                        Ok(None) => watch.ended = true,
+                        // Nobody is left to read the reply, so nothing may be reported as done.
+                        Err(error) => {
+                            watch.lost = Some(error);
+                            stop.cancel();
+                        }
+                    }
+                }
+            }
+        };
+        self.conversation.session.running = None;
+        if let Some(error) = watch.lost {
+            return Err(Ending::Lost(error));
+        }
+        self.say(&reply).await?;
+        if watch.aborted {
+            self.say(&replies::abort_done()).await?;
+        }
+        match watch.closing {
+            Some(parting) => Err(Ending::Closed(parting)),
+            None if watch.ended => Err(Ending::Left),
+            None => Ok(()),
+        }
+    }
+
+    /// A line during a transfer.
+    async fn interrupt(&mut self, decoded: Decoded, watch: &mut Watch, stop: &CancellationToken) -> Step {
+        let line = match decoded {
+            Decoded::Line(line) => line,
+            Decoded::TooLong => return self.answer(replies::line_too_long()).await,
+            Decoded::TlsHello => return Err(Ending::NotFtp),
+        };
+        let (verb, argument) = Argument::split(&line);
+        match commands::find(&verb) {
+            Some(entry) if entry.spec.verb == "ABOR" => {
+                watch.aborted = true;
+                stop.cancel();
+            }
+            Some(entry) if entry.spec.during_work => match self.run_command(entry, argument).await {
+                Outcome::Say(reply) => self.say(&reply).await?,
+                Outcome::Close(parting) => watch.closing = Some(parting),
+                // No command that is heard during work begins another.
+                Outcome::Work(_) => {}
+            },
+            _ => self.held = Some(line),
+        }
+        Ok(())
+    }
+
+    /// Sends a final reply and counts bad commands.
+    async fn answer(&mut self, reply: Reply) -> Step {
+        if reply.code() == Code::UNKNOWN_COMMAND {
+            self.bad_commands += 1;
+            if self.bad_commands >= BAD_COMMANDS {
+                return Err(Ending::BadCommands);
+            }
+        } else {
+            self.bad_commands = 0;
+        }
+        self.say(&reply).await
+    }
+
+    async fn say(&mut self, reply: &Reply) -> Step {
+        events::reply(self.conversation.session.id, reply.code().number());
+        self.connection.say(reply).await.map_err(Ending::Lost)
+    }
+
+    /// When this wait is over: before the log-in, `login_timeout` after the greeting, whatever is said; after it,
+    /// `idle_timeout` after the last command or byte.
+    fn deadline(&self) -> Option<Instant> {
+        let session = &self.conversation.session;
+        let settings = &session.service.settings;
+        let after = |since: Instant, limit: Option<Duration>| limit.and_then(|limit| since.checked_add(limit));
+        match self.conversation.phase {
+            Phase::Greeted { .. } => after(session.started.into(), settings.login_timeout.limit())
+                .into_iter()
+                .chain(after(self.last_activity, settings.idle_timeout.limit()))
+                .min(),
+            Phase::LoggedIn(_) => after(self.last_activity, settings.idle_timeout.limit()),
+        }
+    }
+
+    /// When a passive port that was asked for and not used is given back.
+    fn plan_deadline(&self) -> Option<Instant> {
+        let limit = self.conversation.session.service.settings.data_connect_timeout.limit()?;
+        match &self.conversation.phase {
+            Phase::LoggedIn(member) if matches!(member.plan, DataPlan::Passive(_)) => {
+                self.last_activity.checked_add(limit)
+            }
+            _ => None,
+        }
+    }
+
+    fn forget_plan(&mut self) {
+        if let Phase::LoggedIn(member) = &mut self.conversation.phase {
+            member.plan = DataPlan::None;
+        }
+    }
+}
+
+/// What came on the control connection during a transfer.
+#[derive(Default)]
+struct Watch {
+    aborted: bool,
+    ended: bool,
+    closing: Option<Reply>,
+    lost: Option<io::Error>,
+}
+
+impl Watch {
+    fn listens(&self) -> bool {
+        !self.aborted && !self.ended && self.closing.is_none() && self.lost.is_none()
+    }
+}
+
+impl From<io::Error> for Ending {
+    fn from(error: io::Error) -> Self {
+        Self::Lost(error)
+    }
+}
+
+/// The last reply of a session, if somebody is there to read it.
+fn parting(ending: &Ending) -> Option<Reply> {
+    match ending {
+        Ending::Closed(reply) => Some(reply.clone()),
+        Ending::TimedOut => Some(replies::control_timed_out()),
+        Ending::Shutdown => Some(replies::shutting_down()),
+        Ending::NotFtp => Some(replies::not_ftp()),
+        Ending::BadCommands => Some(replies::too_many_bad_commands()),
+        Ending::Left | Ending::Lost(_) | Ending::Probe => None,
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,78 @@
+//! Somebody who has logged in. Commands that need a log-in are given one of these, and there is none before.
+
+use std::sync::Arc;
+
+use super::Session;
+use crate::data::DataPlan;
+use crate::files::{FileError, Home, off_reactor};
+use crate::limits::Stay;
+use crate::observe::events;
+use crate::path::VirtualPath;
+use crate::protocol::Reply;
+use crate::users::Account;
+
+/// A logged-in user and what belongs to that log-in.
+pub struct Member {
+    /// Who.
+    pub account: Arc<Account>,
+    /// The files, and what may be done with them.
+    pub home: Home,
+    /// The current directory.
+    pub directory: VirtualPath,
+    /// TYPE.
+    pub representation: Representation,
+    /// PASV's or PORT's arrangement for the next transfer.
+    pub plan: DataPlan,
+    /// EPSV ALL was said: no other way to a data connection until the log-out (RFC 2428 section 4).
+    pub epsv_only: bool,
+    /// REST's position for the next RETR or STOR.
+    pub restart: Option<u64>,
+    /// RNFR's name for the next RNTO.
+    pub rename_from: Option<VirtualPath>,
+    /// The place among the user's sessions.
+    pub stay: Stay,
+}
+
+/// How bytes become a file: RFC 959 section 3.1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Representation {
+    /// TYPE A, with line ends converted. The default, as RFC 959 section 5.1 has it.
+    #[default]
+    Ascii,
+    /// TYPE I, and TYPE L 8, which is the same.
+    Image,
+}
+
+impl Member {
+    /// The path that a client's name means from the current directory.
+    ///
+    /// # Errors
+    /// The reply to a name that is none.
+    pub fn path(&self, session: &Session, name: &[u8]) -> Result<VirtualPath, Reply> {
+        self.directory.join(&session.encoding.decode(name)).map_err(Reply::from)
+    }
+
+    /// Asks the home something, off the reactor. A refusal becomes its reply; what the client is not told is logged.
+    ///
+    /// # Errors
+    /// The reply to what the home refused.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        session: &Session,
+        question: impl FnOnce(&Home) -> Result<T, FileError> + Send + 'static,
+    ) -> Result<T, Reply> {
+        let home = self.home.clone();
+        off_reactor(move || question(&home)).await.map_err(|why| {
+            events::refused_by_files(session.id, &why);
+            Reply::from(&why)
+        })
+    }
+
+    /// The path of an argument that may be left out: the current directory then.
+    ///
+    /// # Errors
+    /// As [`Member::path`].
+    pub fn path_or_here(&self, session: &Session, name: Option<&[u8]>) -> Result<VirtualPath, Reply> {
+        name.map_or_else(|| Ok(self.directory.clone()), |name| self.path(session, name))
+    }
+}

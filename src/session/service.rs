@@ -1,0 +1,33 @@
+//! What all sessions share.
+
+use std::sync::Arc;
+
+use crate::data::{Advertiser, PassivePorts};
+use crate::limits::{Paces, Seats, Stays, Tries};
+use crate::observe::TransferLog;
+use crate::settings::Settings;
+use crate::users::Authenticator;
+
+/// The appliance behind the sessions: settings, users, limits, and the ports of passive mode.
+pub struct Service {
+    /// In force for every session that begins with this service.
+    pub settings: Arc<Settings>,
+    /// Who may log in.
+    pub authenticator: Authenticator,
+    /// `max_cons` and `max_per_ip`.
+    pub seats: Seats,
+    /// `max_per_user`.
+    pub stays: Stays,
+    /// `ban_after`.
+    pub tries: Tries,
+    /// The rates.
+    pub paces: Paces,
+    /// `passive_ports`.
+    pub passive: Arc<PassivePorts>,
+    /// `masquerade_address` and `masquerade_map`.
+    pub advertiser: Advertiser,
+    /// `transfer_log`.
+    pub transfer_log: Option<TransferLog>,
+    /// The zone of the times in LIST (`use_gmt_times`).
+    pub zone: jiff::tz::TimeZone,
+}
