@@ -3,6 +3,8 @@
 //! Nothing here reads a file or opens a socket: the caller brings the text of users.conf, and [`Roster::assemble`]
 //! makes accounts of it, or says everything that is wrong with it.
 
+mod password;
 mod permission;
 
+pub use password::{BadSecret, Secret, Unhashable, hash_password};
 pub use permission::{Permission, Permissions, UnknownLetter};
