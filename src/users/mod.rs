@@ -3,8 +3,18 @@
 //! Nothing here reads a file or opens a socket: the caller brings the text of users.conf, and [`Roster::assemble`]
 //! makes accounts of it, or says everything that is wrong with it.
 
+mod account;
+mod columns;
+mod finding;
+mod key;
 mod password;
 mod permission;
+mod roster;
+mod user_name;
+mod users_conf;
 
+pub use account::Account;
+pub use finding::{Finding, Place};
 pub use password::{BadSecret, Secret, Unhashable, hash_password};
 pub use permission::{Permission, Permissions, UnknownLetter};
+pub use roster::{AnonymousUser, Roster, RosterSources, SingleUser, UsersText};
