@@ -4,6 +4,7 @@
 //! makes accounts of it, or says everything that is wrong with it.
 
 mod account;
+mod authenticator;
 mod columns;
 mod finding;
 mod key;
@@ -14,6 +15,7 @@ mod user_name;
 mod users_conf;
 
 pub use account::Account;
+pub use authenticator::{Authenticator, Failure};
 pub use finding::{Finding, Place};
 pub use password::{BadSecret, Secret, Unhashable, hash_password};
 pub use permission::{Permission, Permissions, UnknownLetter};
