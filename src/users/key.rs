@@ -47,7 +47,7 @@ impl Key {
 }
 
 fn unit<T: FromStr<Err: Display>>(key: &str, value: &str) -> Result<T, String> {
-    if value.is_empty() {
+    if value.trim().is_empty() {
         return Err(format!("{key}: the value is empty"));
     }
     value.parse().map_err(|error| format!("{key}: {error}"))

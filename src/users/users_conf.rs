@@ -246,6 +246,7 @@ mod tests {
             ("alice S3cr3t elr x Max_cons=1", "key=value"),
             ("alice S3cr3t elr x max_upload=S3cr3t", "max_upload: expected"),
             ("alice S3cr3t elr x max_download=", "max_download: the value is empty"),
+            ("alice S3cr3t elr x from=\" \"", "from: the value is empty"),
             ("alice S3cr3t elr x max_cons=-1", "max_cons: expected"),
             ("alice S3cr3t elr x max_cons=1 max_cons=2", "max_cons is given twice"),
             ("alice S3cr3t elr x from=10.0.0.0/33", "from: expected"),
