@@ -1,0 +1,44 @@
+# One static binary on an empty root. Builds with the plain builder as well as with BuildKit, for the machine's own
+# architecture.
+FROM rust:1.95-slim-bookworm AS build
+WORKDIR /build
+
+# The target is named although it is the host: otherwise build scripts and procedural macros would be linked
+# statically too, which the compiler cannot load.
+RUN mkdir .cargo \
+ && printf '[build]\ntarget = "%s"\nrustflags = ["-C", "target-feature=+crt-static"]\n' \
+      "$(rustc -vV | sed -n 's/^host: //p')" > .cargo/config.toml
+
+# The dependencies are a layer of their own, built again only when they change.
+COPY Cargo.toml Cargo.lock ./
+RUN mkdir src \
+ && echo 'fn main() {}' > src/main.rs \
+ && touch src/lib.rs \
+ && cargo build --release --locked
+
+# Older than the stand-ins above, the sources would be taken for built.
+COPY src src
+RUN touch src/main.rs src/lib.rs \
+ && cargo build --release --locked --bin longshore \
+ && mkdir -p /image/usr/bin /image/etc/longshore /data/srv/ftp/anonymous \
+ && cp target/*/release/longshore /image/usr/bin/
+
+# Readable by any user, whatever the umask of the checkout; the data writable by user 1000 and by group 0, which is
+# what platforms give to a container that runs under a user of their choice.
+COPY conf /image/etc/longshore/conf
+RUN chmod -R a+rX /image/etc \
+ && chmod -R g=u /data/srv/ftp
+
+FROM scratch
+LABEL org.opencontainers.image.title="longshore" \
+      org.opencontainers.image.description="An FTP server appliance, configured by file, environment or flags" \
+      org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=build /image /
+COPY --from=build --chown=1000:0 /data /
+# Relative paths, conf/settings.toml first of all, are below this.
+WORKDIR /etc/longshore
+USER 1000:1000
+VOLUME /srv/ftp
+EXPOSE 2121 30000-30009
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/bin/longshore"]

@@ -1,0 +1,218 @@
+//! Who somebody is: a name and a password checked against the roster, off the reactor and a few at a time.
+//!
+//! A name that nobody has costs what a name of the roster costs (RFC 2577 section 7, CVE-2004-1602): the password is
+//! checked against the secret of an account chosen by that name, and the answer thrown away. Always the same account,
+//! so that asking twice tells nothing; and any account, so that in a roster of several kinds of hash the unknown
+//! names are spread over the kinds as the known ones are.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::num::NonZero;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use super::account::Account;
+use super::roster::Roster;
+
+/// Checks names and passwords. Clones share the bound on hashing.
+#[derive(Debug, Clone)]
+pub struct Authenticator {
+    roster: Arc<Roster>,
+    /// Accounts with a secret, any of which stands in for an unknown name.
+    stand_ins: Arc<[Arc<Account>]>,
+    choice: RandomState,
+    /// A hash keeps a processor busy and may take much memory: so many at a time, the others wait in order.
+    hashing: Arc<Semaphore>,
+}
+
+/// Why nobody was logged in: for the log only. A client learns that it failed, and in the same time whatever it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The user is known and this is not the password.
+    WrongPassword,
+    /// Nobody has this name.
+    UnknownUser,
+    /// The user may not come from this address, whatever the password.
+    NotFromHere,
+    /// Anonymous was asked for and is not enabled.
+    AnonymousDisabled,
+}
+
+impl Authenticator {
+    /// For this roster; hashes as many passwords at a time as there are processors.
+    #[must_use]
+    pub fn new(roster: Arc<Roster>) -> Self {
+        let stand_ins = roster.accounts().filter(|account| account.secret.is_some()).cloned().collect();
+        let processors = available_parallelism().map_or(1, NonZero::get);
+        Self { roster, stand_ins, choice: RandomState::new(), hashing: Arc::new(Semaphore::new(processors)) }
+    }
+
+    /// The account of this name, if the password is right and the user may come from `peer`.
+    ///
+    /// # Errors
+    /// [`Failure`] says why not.
+    pub async fn authenticate(&self, name: &[u8], password: &[u8], peer: IpAddr) -> Result<Arc<Account>, Failure> {
+        let known = self.roster.find(name);
+        let right = match known.or_else(|| self.stand_in(name)) {
+            Some(account) => self.verify(account, password).await,
+            None => false,
+        };
+        match known {
+            Some(account) if !account.may_come_from(peer) => Err(Failure::NotFromHere),
+            Some(account) if right => Ok(Arc::clone(account)),
+            Some(_) => Err(Failure::WrongPassword),
+            None if matches!(name, b"anonymous" | b"ftp") => Err(Failure::AnonymousDisabled),
+            None => Err(Failure::UnknownUser),
+        }
+    }
+
+    fn stand_in(&self, name: &[u8]) -> Option<&Arc<Account>> {
+        let choices = u64::try_from(self.stand_ins.len()).ok()?;
+        let index = self.choice.hash_one(name).checked_rem(choices)?;
+        self.stand_ins.get(usize::try_from(index).ok()?)
+    }
+
+    async fn verify(&self, account: &Arc<Account>, password: &[u8]) -> bool {
+        match &account.secret {
+            None => true,
+            Some(secret) if secret.is_plain() => secret.verify(password),
+            Some(secret) => {
+                let Ok(permit) = Arc::clone(&self.hashing).acquire_owned().await else {
+                    return false;
+                };
+                let (secret, password) = (secret.clone(), password.to_vec());
+                // The permit goes along: a client that leaves does not free it while its hash is still being made.
+                let hashed = spawn_blocking(move || {
+                    let right = secret.verify(&password);
+                    drop(permit);
+                    right
+                });
+                hashed.await.unwrap_or(false)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use super::*;
+    use crate::users::{Permissions, Secret};
+
+    /// `secret`, in few rounds.
+    const HASH: &str = "$5$rounds=1000$salt$CCvcOM6b7TEJDPb37Aec/9UpOg4QhPNAxPpL9ZzjTB7";
+    const HERE: &str = "10.0.0.1";
+
+    fn user(name: &str, secret: &str) -> Account {
+        Account::new(name, Secret::parse(secret.as_bytes()).unwrap(), Permissions::ALL, "/".into())
+    }
+
+    fn authenticator(accounts: impl IntoIterator<Item = Account>) -> Authenticator {
+        Authenticator::new(Arc::new(Roster::new(accounts)))
+    }
+
+    async fn attempt(authenticator: &Authenticator, name: &str, password: &str, peer: &str) -> Result<String, Failure> {
+        let peer = peer.parse().unwrap();
+        let found = authenticator.authenticate(name.as_bytes(), password.as_bytes(), peer).await;
+        found.map(|account| account.name.clone())
+    }
+
+    #[tokio::test]
+    async fn the_right_password_from_the_right_place_finds_the_account() {
+        use Failure::{NotFromHere, UnknownUser, WrongPassword};
+        let bound = Account { from: "10.0.0.0/24,2001:db8::/32".parse().ok(), ..user("bound", HASH) };
+        let authenticator = authenticator([user("plain", "secret"), user("hashed", HASH), bound]);
+        for (name, password, peer, want) in [
+            ("plain", "secret", HERE, Ok("plain".to_owned())),
+            ("plain", "Secret", HERE, Err(WrongPassword)),
+            ("plain", "", HERE, Err(WrongPassword)),
+            ("hashed", "secret", HERE, Ok("hashed".to_owned())),
+            ("hashed", "secret ", HERE, Err(WrongPassword)),
+            ("hashed", "", HERE, Err(WrongPassword)),
+            ("hashed", HASH, HERE, Err(WrongPassword)),
+            ("bound", "secret", HERE, Ok("bound".to_owned())),
+            ("bound", "secret", "::ffff:10.0.0.9", Ok("bound".to_owned())),
+            ("bound", "secret", "2001:db8::1", Ok("bound".to_owned())),
+            ("bound", "wrong", HERE, Err(WrongPassword)),
+            ("bound", "secret", "10.0.1.1", Err(NotFromHere)),
+            ("bound", "wrong", "10.0.1.1", Err(NotFromHere)),
+            ("nobody", "secret", HERE, Err(UnknownUser)),
+            ("PLAIN", "secret", HERE, Err(UnknownUser)),
+            ("", "", HERE, Err(UnknownUser)),
+        ] {
+            assert_eq!(attempt(&authenticator, name, password, peer).await, want, "{name} {password} {peer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn anonymous_takes_any_password_if_it_is_enabled() {
+        let enabled = authenticator([Account::anonymous(Permissions::READ_ONLY, "/".into())]);
+        for (name, password) in [("anonymous", "me@example.org"), ("anonymous", ""), ("ftp", "x")] {
+            assert_eq!(attempt(&enabled, name, password, HERE).await.as_deref(), Ok("anonymous"));
+        }
+        assert_eq!(attempt(&enabled, "alice", "", HERE).await, Err(Failure::UnknownUser));
+        let disabled = authenticator([user("alice", "secret")]);
+        for name in ["anonymous", "ftp"] {
+            assert_eq!(attempt(&disabled, name, "secret", HERE).await, Err(Failure::AnonymousDisabled));
+        }
+    }
+
+    #[tokio::test]
+    async fn no_unknown_name_is_let_in_by_its_stand_in() {
+        let authenticator = authenticator([user("plain", "secret"), user("hashed", HASH)]);
+        for index in 0..32 {
+            let name = format!("unknown{index}");
+            assert_eq!(attempt(&authenticator, &name, "secret", HERE).await, Err(Failure::UnknownUser));
+        }
+    }
+
+    #[test]
+    fn a_name_has_one_stand_in_and_all_accounts_stand_in() {
+        let authenticator = authenticator(["a", "b", "c"].map(|name| user(name, "x")));
+        let chosen = |index: usize| authenticator.stand_in(format!("unknown{index}").as_bytes()).unwrap().name.clone();
+        assert_eq!(chosen(7), chosen(7));
+        let all: std::collections::BTreeSet<_> = (0..1000).map(chosen).collect();
+        assert_eq!(all.len(), 3);
+    }
+
+    /// Whether the log-in waits for its turn to hash while all turns are taken.
+    async fn waits_for_a_turn(authenticator: &Authenticator, name: &str) -> bool {
+        let turns = u32::try_from(authenticator.hashing.available_permits()).unwrap();
+        let taken = authenticator.hashing.acquire_many(turns).await.unwrap();
+        let mut login = pin!(attempt(authenticator, name, "wrong", HERE));
+        let first = std::future::poll_fn(|context| Poll::Ready(login.as_mut().poll(context))).await;
+        drop(taken);
+        match first {
+            Poll::Ready(result) => {
+                assert!(result.is_err());
+                false
+            }
+            Poll::Pending => {
+                assert!(login.await.is_err());
+                true
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn hashes_wait_for_their_turn_and_unknown_names_take_the_same_way() {
+        let hashed = authenticator([user("alice", HASH)]);
+        assert!(waits_for_a_turn(&hashed, "alice").await);
+        assert!(waits_for_a_turn(&hashed, "nobody").await);
+        assert!(waits_for_a_turn(&hashed, "anonymous").await);
+        let plain = authenticator([user("alice", "secret")]);
+        assert!(!waits_for_a_turn(&plain, "alice").await);
+        assert!(!waits_for_a_turn(&plain, "nobody").await);
+    }
+
+    #[tokio::test]
+    async fn a_place_that_does_not_fit_costs_as_much() {
+        let bound = Account { from: "192.0.2.0/24".parse().ok(), ..user("bound", HASH) };
+        assert!(waits_for_a_turn(&authenticator([bound]), "bound").await);
+    }
+}
