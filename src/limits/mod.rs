@@ -1,1 +1,24 @@
-//! (placeholder)
+//! How many sessions, how many tries, how many bytes a second.
+//!
+//! Each limit counts and compares in one step and is given back by dropping a guard. Time is tokio's monotonic
+//! clock everywhere: a jump of the wall clock changes no ban and no rate, and tests pause it.
+
+mod address;
+mod pace;
+mod seats;
+mod stays;
+mod tally;
+mod tries;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use address::{AddressKey, one_address};
+pub use pace::{Direction, Pace, PaceSettings, Paces, SharedRates};
+pub use seats::{Refusal, Seat, Seats};
+pub use stays::{Stay, Stays, TooManySessions};
+pub use tries::Tries;
+
+/// A panic elsewhere must not turn every later client away: the counts are whole after each statement.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

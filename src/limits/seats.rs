@@ -1,0 +1,177 @@
+//! Seats: how many control sessions there are, in all and from one address.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex};
+
+use super::tally::Tally;
+use super::{AddressKey, lock, one_address};
+use crate::settings::Cidrs;
+
+/// The seats of one server. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Seats(Arc<Room>);
+
+/// One session's place, given back when dropped.
+#[derive(Debug)]
+#[must_use = "a seat is free again as soon as it is dropped"]
+pub struct Seat {
+    room: Arc<Room>,
+    address: AddressKey,
+}
+
+/// Why a connection is turned away at the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// `max_cons` sessions are there.
+    ServerFull,
+    /// `max_per_ip` sessions from this address are there.
+    AddressFull,
+    /// The address failed too often to log in, see [`Tries`](super::Tries).
+    Banned,
+}
+
+impl Seats {
+    /// `None` is no limit. Peers in `trusted` are exempt from `max_per_ip`, as many clients stand behind one of them.
+    #[must_use]
+    pub fn new(max_cons: Option<u32>, max_per_ip: Option<u32>, trusted: Cidrs) -> Self {
+        let taken = Mutex::new(Taken { total: 0, by_address: Tally::new() });
+        Self(Arc::new(Room { max_cons, max_per_ip, trusted, taken }))
+    }
+
+    /// Takes a seat for a peer; counted and compared in one step, so the limits are exact.
+    ///
+    /// # Errors
+    /// [`Refusal::ServerFull`] or [`Refusal::AddressFull`]; nothing was taken.
+    pub fn admit(&self, ip: IpAddr) -> Result<Seat, Refusal> {
+        let room = &self.0;
+        let address = one_address(ip);
+        let max_per_ip = room.max_per_ip.filter(|_| !room.trusted.contains(ip));
+        let mut taken = lock(&room.taken);
+        if room.max_cons.is_some_and(|max| taken.total >= max) {
+            return Err(Refusal::ServerFull);
+        }
+        if max_per_ip.is_some_and(|max| taken.by_address.count(&address) >= max) {
+            return Err(Refusal::AddressFull);
+        }
+        taken.total += 1;
+        taken.by_address.add(address);
+        Ok(Seat { room: Arc::clone(room), address })
+    }
+
+    /// Sessions there are now.
+    #[must_use]
+    pub fn taken(&self) -> u32 {
+        lock(&self.0.taken).total
+    }
+
+    /// Sessions there are now from what counts as the same address as `ip`.
+    #[must_use]
+    pub fn taken_from(&self, ip: IpAddr) -> u32 {
+        lock(&self.0.taken).by_address.count(&one_address(ip))
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut taken = lock(&self.room.taken);
+        taken.total -= 1;
+        taken.by_address.remove(&self.address);
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ServerFull => "max_cons sessions are there",
+            Self::AddressFull => "max_per_ip sessions from this address are there",
+            Self::Banned => "banned after failed log-ins (ban_after)",
+        })
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+#[derive(Debug)]
+struct Room {
+    max_cons: Option<u32>,
+    max_per_ip: Option<u32>,
+    trusted: Cidrs,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug)]
+struct Taken {
+    total: u32,
+    by_address: Tally<AddressKey>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn seats(max_cons: Option<u32>, max_per_ip: Option<u32>) -> Seats {
+        Seats::new(max_cons, max_per_ip, "10.0.0.0/8".parse().unwrap())
+    }
+
+    #[test]
+    fn the_server_is_full_at_max_cons_and_not_before() {
+        let seats = seats(Some(3), None);
+        let two = [seats.admit(ip("192.0.2.1")).unwrap(), seats.admit(ip("192.0.2.2")).unwrap()];
+        let third = seats.admit(ip("192.0.2.3")).unwrap();
+        assert_eq!(seats.admit(ip("192.0.2.4")).unwrap_err(), Refusal::ServerFull);
+        assert_eq!(seats.taken(), 3);
+        drop(third);
+        let again = seats.admit(ip("192.0.2.4")).unwrap();
+        assert_eq!(seats.taken(), 3);
+        drop((two, again));
+        assert_eq!(seats.taken(), 0);
+    }
+
+    #[test]
+    fn an_address_is_full_at_max_per_ip_and_others_are_not() {
+        let seats = seats(None, Some(2));
+        let first = seats.admit(ip("2001:db8::1")).unwrap();
+        let _second = seats.admit(ip("2001:db8::2")).unwrap();
+        assert_eq!(seats.admit(ip("2001:db8::3")).unwrap_err(), Refusal::AddressFull);
+        assert_eq!(seats.taken_from(ip("2001:db8::9")), 2);
+        let _other = seats.admit(ip("2001:db8:0:1::1")).unwrap();
+        drop(first);
+        let _third = seats.admit(ip("2001:db8::3")).unwrap();
+        assert_eq!(seats.admit(ip("2001:db8::1")).unwrap_err(), Refusal::AddressFull);
+    }
+
+    #[test]
+    fn a_trusted_peer_is_exempt_from_the_limit_of_an_address_only() {
+        let seats = seats(Some(3), Some(1));
+        let all: Vec<_> = (0..3).map(|_| seats.admit(ip("::ffff:10.1.2.3")).unwrap()).collect();
+        assert_eq!(seats.admit(ip("10.1.2.3")).unwrap_err(), Refusal::ServerFull);
+        assert_eq!(all.len(), 3);
+    }
+
+    #[test]
+    fn nothing_is_remembered_of_an_address_that_left() {
+        let seats = seats(None, Some(1));
+        for last in 0..=255 {
+            let _ = seats.admit(IpAddr::from([192, 0, 2, last])).unwrap();
+        }
+        assert_eq!(lock(&seats.0.taken).by_address.keys(), 0);
+    }
+
+    #[test]
+    fn no_more_than_the_limit_get_in_at_once() {
+        let seats = seats(Some(100), None);
+        let admit_many = || (0..50).filter_map(|_| seats.admit(ip("192.0.2.1")).ok()).collect::<Vec<_>>();
+        let admitted: usize = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(admit_many)).collect();
+            let taken: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+            taken.iter().map(Vec::len).sum()
+        });
+        assert_eq!(admitted, 100);
+        assert_eq!(seats.taken(), 0);
+    }
+}

@@ -1,0 +1,181 @@
+//! What is logged: one function per event, so that each name is spelled once.
+//!
+//! An event of a session begins with `session=id`, in text and in JSON. Texts that clients send are recorded as
+//! strings, which both forms escape: no client can forge a line.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use tracing::{debug, info, trace, warn};
+
+use super::Transfer;
+use crate::limits::{AddressKey, Refusal};
+use crate::path::VirtualPath;
+
+/// The number of a session in the log, counted from the start of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct SessionId(pub u64);
+
+/// What a command other than a transfer did to a file or directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change<'a> {
+    /// A file is gone.
+    Deleted,
+    /// There is a new directory.
+    DirectoryMade,
+    /// A directory is gone.
+    DirectoryRemoved,
+    /// It has another name.
+    RenamedTo(&'a VirtualPath),
+    /// It has other mode bits.
+    ModeSet(u32),
+    /// It has another time of modification, in seconds since 1970.
+    TimeSet(i64),
+}
+
+/// A line of the start screen.
+pub fn start_screen(line: &str) {
+    info!(message = line);
+}
+
+/// The server accepts connections.
+pub fn listening(address: SocketAddr) {
+    info!(message = "listening", %address);
+}
+
+/// The server was asked to end.
+pub fn stopping(signal: &str, sessions: u32) {
+    info!(message = "stopping", signal, sessions);
+}
+
+/// A connection was turned away at the door.
+pub fn refused(peer: SocketAddr, why: Refusal) {
+    info!(message = "connection refused", peer = %canonical(peer), why = %why);
+}
+
+/// A connection was closed by its client before a byte was sent, as port scans and health checks do.
+pub fn probe(peer: SocketAddr) {
+    debug!(message = "probed", peer = %canonical(peer));
+}
+
+/// A session has begun; `sessions` are there now.
+pub fn session_opened(session: SessionId, peer: SocketAddr, local: SocketAddr, sessions: u32) {
+    info!(
+        session = session.0,
+        message = "session opened",
+        peer = %canonical(peer),
+        local = %canonical(local),
+        sessions
+    );
+}
+
+/// A user has logged in.
+pub fn logged_in(session: SessionId, user: &str, peer: IpAddr) {
+    info!(session = session.0, user, message = "logged in", peer = %peer.to_canonical());
+}
+
+/// A log-in failed. Only the name of an account that exists is told: what was typed as a name may be a password.
+pub fn login_failed(session: SessionId, account: Option<&str>, peer: IpAddr) {
+    info!(session = session.0, user = account, message = "log-in failed", peer = %peer.to_canonical());
+}
+
+/// An address is turned away from now on.
+pub fn banned(address: AddressKey, ban_time: Duration) {
+    warn!(message = "banned", %address, seconds = ban_time.as_secs());
+}
+
+/// A user has logged out, or was flushed by REIN or USER.
+pub fn logged_out(session: SessionId, user: &str) {
+    info!(session = session.0, user, message = "logged out");
+}
+
+/// A transfer is over.
+pub fn transferred(session: SessionId, transfer: &Transfer<'_>) {
+    let result = if transfer.failure.is_none() { "done" } else { "failed" };
+    info!(
+        session = session.0,
+        user = transfer.user,
+        message = format_args!("{} {result}", transfer.verb),
+        path = &*text(transfer.path.as_bytes()),
+        direction = %transfer.direction,
+        bytes = transfer.bytes,
+        seconds = seconds(transfer.took),
+        why = transfer.failure
+    );
+}
+
+/// A command changed something.
+pub fn changed(session: SessionId, user: &str, path: &VirtualPath, change: Change<'_>) {
+    let path = text(path.as_bytes());
+    let (session, path) = (session.0, &*path);
+    match change {
+        Change::Deleted => info!(session, user, message = "deleted", path),
+        Change::DirectoryMade => info!(session, user, message = "directory made", path),
+        Change::DirectoryRemoved => info!(session, user, message = "directory removed", path),
+        Change::RenamedTo(to) => info!(session, user, message = "renamed", path, to = &*text(to.as_bytes())),
+        Change::ModeSet(mode) => info!(session, user, message = "mode set", path, mode = %format_args!("{mode:03o}")),
+        Change::TimeSet(time) => info!(session, user, message = "time set", path, time),
+    }
+}
+
+/// Somebody else connected to the passive port of a session, and was closed.
+pub fn passive_stranger(session: SessionId, stranger: IpAddr, client: IpAddr) {
+    warn!(
+        session = session.0,
+        message = "data connection refused: not from the client of this session, nor from trusted_peers",
+        stranger = %stranger.to_canonical(),
+        client = %client.to_canonical()
+    );
+}
+
+/// Something failed that the client is told little about.
+pub fn failed(session: SessionId, doing: &'static str, error: &dyn Display) {
+    warn!(session = session.0, message = "failed", doing, error = error.to_string());
+}
+
+/// A session is over; bytes are those of its data connections.
+pub fn session_closed(session: SessionId, why: &dyn Display, took: Duration, uploaded: u64, downloaded: u64) {
+    info!(
+        session = session.0,
+        message = "session closed",
+        why = why.to_string(),
+        seconds = seconds(took),
+        uploaded,
+        downloaded
+    );
+}
+
+/// A command that is known; what follows PASS is not shown.
+pub fn command(session: SessionId, verb: &'static str, argument: &[u8]) {
+    let argument = if verb == "PASS" { Cow::Borrowed("****") } else { text(argument) };
+    debug!(session = session.0, message = "command", verb, argument = &*argument);
+}
+
+/// A line that is no known command. It may be a password after a typing error, so nothing of it is shown.
+pub fn unknown_command(session: SessionId) {
+    debug!(session = session.0, message = "unknown command");
+}
+
+/// A reply, without its line ends.
+pub fn reply(session: SessionId, code: u16, sentence: &[u8]) {
+    trace!(session = session.0, message = "reply", code, text = &*text(sentence));
+}
+
+/// An IPv4 client of a dual-stack socket is shown as what it is.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+/// To the millisecond.
+fn seconds(span: Duration) -> f64 {
+    (span.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests;

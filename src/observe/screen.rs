@@ -1,0 +1,93 @@
+//! The screen at start: who may do what, where, within which limits.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// What is in force, to be told in words.
+#[derive(Debug, Clone)]
+pub struct StartScreen {
+    /// Of this program.
+    pub version: String,
+    /// Where settings come from, lowest layer first.
+    pub sources: Vec<String>,
+    /// Control addresses.
+    pub listening: Vec<SocketAddr>,
+    /// The address that clients are told in PASV, in words.
+    pub advertised: String,
+    /// The ports of passive data connections.
+    pub passive_ports: String,
+    /// Who may log in.
+    pub users: Vec<UserLine>,
+    /// Limits in force, each in words.
+    pub limits: Vec<String>,
+}
+
+/// One user of the screen.
+#[derive(Debug, Clone)]
+pub struct UserLine {
+    /// The name to log in with.
+    pub name: String,
+    /// The directory shown as `/`.
+    pub home: PathBuf,
+    /// Permission letters.
+    pub letters: String,
+}
+
+impl StartScreen {
+    /// The screen, line by line.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let widest = self.users.iter().map(|user| user.name.chars().count()).max().unwrap_or(0);
+        let user = |user: &UserLine| format!("{:widest$} {} {}", user.name, user.letters, user.home.display());
+        let mut lines = vec![format!("longshore {}", self.version)];
+        for (title, entries) in [
+            ("settings", self.sources.clone()),
+            ("listening", self.listening.iter().map(ToString::to_string).collect()),
+            ("advertised", vec![self.advertised.clone()]),
+            ("passive", vec![self.passive_ports.clone()]),
+            ("users", self.users.iter().map(user).collect()),
+            ("limits", self.limits.clone()),
+        ] {
+            let titles = std::iter::once(title).chain(std::iter::repeat(""));
+            lines.extend(titles.zip(entries).map(|(title, entry)| format!("{title:10} {entry}")));
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_screen() {
+        let user = |name: &str, home: &str, letters: &str| UserLine {
+            name: name.to_owned(),
+            home: home.into(),
+            letters: letters.to_owned(),
+        };
+        let screen = StartScreen {
+            version: "0.1.0".to_owned(),
+            sources: vec!["defaults".to_owned(), "conf/settings.toml".to_owned(), "FTP_PORT".to_owned()],
+            listening: vec!["0.0.0.0:2121".parse().unwrap(), "[::]:2121".parse().unwrap()],
+            advertised: "192.0.2.1".to_owned(),
+            passive_ports: "30000-30009".to_owned(),
+            users: vec![user("bob", "/srv/ftp/bob", "elradfmwMT"), user("anonymous", "/srv/ftp/anonymous", "elr")],
+            limits: vec!["512 sessions".to_owned(), "50 from one address".to_owned()],
+        };
+        let want = "\
+longshore 0.1.0
+settings   defaults
+           conf/settings.toml
+           FTP_PORT
+listening  0.0.0.0:2121
+           [::]:2121
+advertised 192.0.2.1
+passive    30000-30009
+users      bob       elradfmwMT /srv/ftp/bob
+           anonymous elr /srv/ftp/anonymous
+limits     512 sessions
+           50 from one address";
+        assert_eq!(screen.lines().join("\n"), want);
+    }
+}
