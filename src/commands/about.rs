@@ -3,7 +3,7 @@
 use super::{Anyone, Command, Feature, Ran, Spec, TABLE, find, list, say};
 use crate::data::DataPlan;
 use crate::files::Algorithm;
-use crate::listing::FactSet;
+use crate::listing::facts::FactSet;
 use crate::protocol::{Argument, Syntax, replies};
 use crate::session::{Conversation, Member, Phase, Representation, Session};
 use crate::settings::Encoding;

@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Command, Feature, Members, Ran, Spec, say};
 use crate::data::Progress;
-use crate::files::Algorithm;
+use crate::files::{Algorithm, Digest};
 use crate::listing::Kind;
-use crate::observe::events;
+use crate::observe::events::{self, Change};
 use crate::path::VirtualPath;
 use crate::protocol::argument::parse_number;
 use crate::protocol::{Argument, Reply, Syntax, replies, time};
@@ -103,7 +103,7 @@ impl Members for Avbl {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         let path = member.path_or_here(session, self.0.as_deref())?;
         let free = member.ask(session, move |home| match home.facts(&path)?.kind {
-            Kind::Directory => home.free_space(),
+            Kind::Directory => home.free_space(&path),
             _ => Err(crate::files::FileError::NotADirectory),
         });
         say(replies::number(free.await?))
@@ -130,8 +130,8 @@ impl Members for Hash {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         let path = member.path(session, &self.0)?;
         let (algorithm, name) = (session.algorithm, self.0);
-        sum_up(session, member, path, algorithm, None, move |end, sum| {
-            replies::hash(algorithm.name(), end, &sum, &name)
+        sum_up(session, member, path, algorithm, None, move |digest| {
+            replies::hash(algorithm.name(), digest.end, &digest.hex, &name)
         })
     }
 }
@@ -186,7 +186,7 @@ macro_rules! sums {
         impl Members for $name {
             async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
                 let path = member.path(session, &self.0.name)?;
-                sum_up(session, member, path, Algorithm::$algorithm, self.0.range, |_, sum| replies::sum(&sum))
+                sum_up(session, member, path, Algorithm::$algorithm, self.0.range, |digest| replies::sum(&digest.hex))
             }
         }
     )* };
@@ -207,7 +207,7 @@ fn sum_up(
     path: VirtualPath,
     algorithm: Algorithm,
     range: Option<(u64, Option<u64>)>,
-    reply: impl FnOnce(u64, String) -> Reply + Send + 'static,
+    reply: impl FnOnce(&Digest) -> Reply + Send + 'static,
 ) -> Ran {
     let (home, id) = (member.home.clone(), session.id);
     let stop = CancellationToken::new();
@@ -215,13 +215,12 @@ fn sum_up(
     let work = async move {
         let summed = crate::files::off_reactor(move || {
             let (start, end) = range.unwrap_or((0, None));
-            home.digest(&path, algorithm, start, end, || stopped.is_cancelled())
+            home.digest(&path, algorithm, start, end, || !stopped.is_cancelled())
         });
         match summed.await {
-            Ok(Some(digest)) => reply(digest.end, digest.hex),
-            Ok(None) => replies::transfer_aborted(),
+            Ok(digest) => reply(&digest),
             Err(why) => {
-                events::refused_by_files(id, &why);
+                events::failed(id, "reading a file for its sum", &why);
                 Reply::from(&why)
             }
         }
@@ -240,6 +239,6 @@ fn time_and_name(argument: &[u8]) -> Option<(i64, &[u8])> {
 async fn set_time(session: &Session, member: &Member, when: i64, name: &[u8]) -> Ran {
     let path = member.path(session, name)?;
     let set = member.ask(session, move |home| home.set_modified(&path, when).map(|()| path)).await?;
-    events::changed(session.id, "time set", &set);
+    events::changed(session.id, &member.account.name, &set, Change::TimeSet(when));
     say(replies::time_set(&time::format(when), name))
 }

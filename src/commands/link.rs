@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{Command, Feature, Members, Ran, Spec, find, say};
 use crate::data::{ActiveSettings, DataPlan, Passive};
+use crate::observe::events;
 use crate::protocol::address::{Extended, Family, parse_eprt, parse_port};
 use crate::protocol::{Argument, Reply, Syntax, replies};
 use crate::session::{Member, Representation, Session};
@@ -224,8 +225,8 @@ fn forget_plan(member: &mut Member) -> Result<(), Reply> {
 }
 
 fn listen(session: &Session) -> Result<Passive, Reply> {
-    session.service.passive.listen(session.local, session.peer.ip()).map_err(|_| {
-        crate::observe::events::range_used_up(session.id);
+    session.service.passive.listen(session.id, session.local, session.peer.ip()).map_err(|_| {
+        events::failed(session.id, "opening a passive port", &"every port of passive_ports is in use");
         replies::range_used_up()
     })
 }
@@ -248,7 +249,7 @@ fn arrange_active(session: &Session, member: &mut Member, to: SocketAddr) -> Ran
     if let (SocketAddr::V6(to), SocketAddr::V6(peer)) = (&mut to, session.peer) {
         to.set_scope_id(peer.scope_id());
     }
-    let from = ActiveSettings { local: session.local, port: settings.active_source_port };
+    let from = ActiveSettings { local: session.local.ip(), port: settings.active_source_port };
     member.plan = DataPlan::Active { to, from };
     say(replies::active_accepted())
 }

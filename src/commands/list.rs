@@ -28,7 +28,7 @@ impl Members for List {
         let job = Job::new(member, "LIST");
         let found = find_entries(session, member, self.0).await?;
         let form = unix_form(session);
-        job.download(session, member, listing_source(found.entries, form), replies::opening_data(), None)
+        job.list(session, member, listing_source(found.entries, form), found.path)
     }
 }
 
@@ -52,7 +52,7 @@ impl Members for Nlst {
             out.extend_from_slice(&prefix);
             names::write_line(out, &encoding.encode(name));
         });
-        job.download(session, member, listing_source(found.entries, form), replies::opening_data(), None)
+        job.list(session, member, listing_source(found.entries, form), found.path)
     }
 }
 
@@ -71,18 +71,19 @@ impl Members for Mlsd {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         let job = Job::new(member, "MLSD");
         let path = member.path_or_here(session, self.0.as_deref())?;
+        let asked = path.clone();
         let entries = member
-            .ask(session, move |home| match home.facts(&path)?.kind {
-                Kind::Directory => home.list(&path).map(Some),
+            .ask(session, move |home| match home.facts(&asked)?.kind {
+                Kind::Directory => home.list(&asked).map(Some),
                 _ => Ok(None),
             })
             .await?
             .ok_or_else(replies::mlsd_of_no_directory)?;
         let (set, permissions, encoding) = (session.facts, member.account.permissions, session.encoding);
         let form: ListForm = Box::new(move |out, name, found| {
-            facts::write_line(out, &encoding.encode(name), found, set, permissions, Place::Within);
+            facts::write_line(out, &encoding.encode(name), found, set, permissions, Place::Inside);
         });
-        job.download(session, member, listing_source(Box::new(entries), form), replies::opening_data(), None)
+        job.list(session, member, listing_source(Box::new(entries), form), path)
     }
 }
 
@@ -105,7 +106,7 @@ impl Command for Mlst {
 impl Members for Mlst {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         let path = member.path_or_here(session, self.0.as_deref())?;
-        let place = if path.is_root() { Place::Root } else { Place::Within };
+        let place = if path.is_root() { Place::Home } else { Place::Inside };
         let asked = path.clone();
         let found = member.ask(session, move |home| home.facts(&asked)).await?;
         let name = session.encoding.encode(path.as_bytes());
@@ -146,6 +147,8 @@ const STATUS_LINES: usize = 1000;
 /// What a listing shows.
 struct Found {
     entries: Entries,
+    /// What was listed, for the log.
+    path: VirtualPath,
     /// What a client must put before the names to fetch them.
     prefix: Vec<u8>,
 }
@@ -157,10 +160,10 @@ async fn find_entries(session: &Session, member: &Member, argument: Vec<u8>) -> 
     member
         .ask(session, move |home| match entries_of(home, &path) {
             Err(FileError::NotFound) => match path.file_name() {
-                Some(last) if pattern::is_pattern(last) => matching_entries(home, &path, last, &argument),
+                Some(last) if pattern::is_pattern(last) => matching_entries(home, path.clone(), last, &argument),
                 _ => Err(FileError::NotFound),
             },
-            found => Ok(Found { entries: found?, prefix: Vec::new() }),
+            found => Ok(Found { entries: found?, path, prefix: Vec::new() }),
         })
         .await
 }
@@ -174,14 +177,14 @@ fn entries_of(home: &Home, path: &VirtualPath) -> Result<Entries, FileError> {
     Ok(Box::new(std::iter::once(Ok((name, found)))))
 }
 
-fn matching_entries(home: &Home, path: &VirtualPath, last: &[u8], argument: &[u8]) -> Result<Found, FileError> {
+fn matching_entries(home: &Home, path: VirtualPath, last: &[u8], argument: &[u8]) -> Result<Found, FileError> {
     let pattern = Pattern::new(last).ok_or(FileError::NotFound)?;
     let matching = home.list(&path.parent())?.filter(move |entry| match entry {
         Ok((name, _)) => pattern.matches(name),
         Err(_) => true,
     });
     let directory = argument.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
-    Ok(Found { entries: Box::new(matching), prefix: argument[..directory].to_vec() })
+    Ok(Found { entries: Box::new(matching), path, prefix: argument[..directory].to_vec() })
 }
 
 fn unix_form(session: &Session) -> ListForm {

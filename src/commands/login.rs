@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{Anyone, Command, Feature, Ran, Spec, say};
 use crate::data::DataPlan;
 use crate::files::{self, Home, off_reactor};
-use crate::limits::Stay;
+use crate::limits::{Stay, one_address};
 use crate::observe::events;
 use crate::path::VirtualPath;
 use crate::protocol::{Argument, Reply, Syntax, replies};
@@ -59,10 +59,10 @@ impl Anyone for Pass {
             Ok(account) => {
                 let member = admit(session, &account).await?;
                 *phase = Phase::LoggedIn(Box::new(member));
-                events::logged_in(session.id, session.peer, &account.name);
+                events::logged_in(session.id, &account.name, session.peer.ip());
                 say(replies::logged_in(account.login_msg.as_deref().unwrap_or(&service.settings.login_msg)))
             }
-            Err(why) => Ok(refuse(session, why, asked).await),
+            Err(why) => Ok(refuse(session, &name, why, asked).await),
         }
     }
 }
@@ -72,7 +72,7 @@ async fn admit(session: &mut Session, account: &Arc<Account>) -> Result<Member, 
     let settings = &session.service.settings;
     let limit = account.max_cons.unwrap_or(settings.max_per_user).limit();
     let stay = session.service.stays.sign_in(&account.name, limit).map_err(|_| {
-        events::user_full(session.id, &account.name);
+        events::failed(session.id, "logging in", &"too many sessions of this user (max_per_user)");
         replies::user_full()
     })?;
     let home = open_home(session, account).await?;
@@ -99,24 +99,26 @@ async fn open_home(session: &Session, account: &Arc<Account>) -> Result<Home, Re
     let opened = off_reactor(move || {
         let modes = files::Modes { file: settings.file_mode.0, directory: settings.dir_mode.0 };
         if settings.create_homes && !opening.anonymous {
-            files::create_home(&opening.home, modes)?;
+            files::create_home(&opening.home, modes.directory)?;
         }
         Home::open(&opening.home, opening.permissions, modes)
     });
     opened.await.map_err(|why| {
-        events::home_failed(session.id, &account.name, &account.home, &why);
+        events::failed(session.id, "opening the home directory", &format_args!("{}: {why}", account.home.display()));
         replies::no_home()
     })
 }
 
 /// A refusal comes at a fixed time after the question, so that its cause cannot be told by the clock (RFC 2577
 /// section 7); the last one ends the session.
-async fn refuse(session: &mut Session, why: Failure, asked: Instant) -> Outcome {
+async fn refuse(session: &mut Session, name: &[u8], why: Failure, asked: Instant) -> Outcome {
     let settings = Arc::clone(&session.service.settings);
     session.failed_logins += 1;
-    events::login_failed(session.id, session.peer, &why);
+    let is_account = matches!(why, Failure::WrongPassword | Failure::NotFromHere);
+    let account = is_account.then(|| String::from_utf8_lossy(name));
+    events::login_failed(session.id, account.as_deref(), session.peer.ip());
     if session.service.tries.failed(session.peer.ip()) {
-        events::banned(session.id, session.peer.ip());
+        events::banned(one_address(session.peer.ip()), settings.ban_time.limit().unwrap_or_default());
     }
     if let Some(delay) = settings.auth_failed_delay.limit() {
         sleep_until(asked + delay).await;

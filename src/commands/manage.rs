@@ -1,7 +1,7 @@
 //! Names on disk: MKD, RMD, DELE, RNFR, RNTO (RFC 959 section 4.1.3).
 
 use super::{Command, Members, Ran, Spec, say};
-use crate::observe::events;
+use crate::observe::events::{self, Change};
 use crate::protocol::{Argument, Syntax, replies};
 use crate::session::{Member, Session};
 
@@ -20,7 +20,7 @@ impl Members for Mkd {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         let path = member.path(session, &self.0)?;
         let made = member.ask(session, |home| home.make_directory(&path).map(|()| path)).await?;
-        events::changed(session.id, "directory made", &made);
+        events::changed(session.id, &member.account.name, &made, Change::DirectoryMade);
         say(replies::directory_created(&session.encoding.encode(made.as_bytes())))
     }
 }
@@ -40,7 +40,7 @@ impl Members for Rmd {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         let path = member.path(session, &self.0)?;
         let removed = member.ask(session, |home| home.remove_directory(&path).map(|()| path)).await?;
-        events::changed(session.id, "directory removed", &removed);
+        events::changed(session.id, &member.account.name, &removed, Change::DirectoryRemoved);
         say(replies::directory_removed())
     }
 }
@@ -60,7 +60,7 @@ impl Members for Dele {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         let path = member.path(session, &self.0)?;
         let removed = member.ask(session, |home| home.delete(&path).map(|()| path)).await?;
-        events::changed(session.id, "file deleted", &removed);
+        events::changed(session.id, &member.account.name, &removed, Change::Deleted);
         say(replies::file_removed())
     }
 }
@@ -80,7 +80,7 @@ impl Members for Rnfr {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         member.rename_from = None;
         let path = member.path(session, &self.0)?;
-        member.rename_from = Some(member.ask(session, |home| home.rename_source(&path).map(|()| path)).await?);
+        member.rename_from = Some(member.ask(session, |home| home.rename_source_exists(&path).map(|()| path)).await?);
         say(replies::ready_for_destination())
     }
 }
@@ -101,7 +101,7 @@ impl Members for Rnto {
         let from = member.rename_from.take().ok_or_else(replies::rename_from_first)?;
         let to = member.path(session, &self.0)?;
         let (from, to) = member.ask(session, |home| home.rename(&from, &to).map(|()| (from, to))).await?;
-        events::renamed(session.id, &from, &to);
+        events::changed(session.id, &member.account.name, &from, Change::RenamedTo(&to));
         say(replies::renamed())
     }
 }

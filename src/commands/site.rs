@@ -2,7 +2,7 @@
 //! Nothing here runs a program.
 
 use super::{Command, Members, Ran, Spec, say};
-use crate::observe::events;
+use crate::observe::events::{self, Change};
 use crate::protocol::{Argument, Syntax, replies, time};
 use crate::session::{Member, Session};
 
@@ -48,13 +48,13 @@ impl Members for Site {
             Self::Chmod { mode, name } => {
                 let path = member.path(session, &name)?;
                 let set = member.ask(session, move |home| home.set_mode(&path, mode).map(|()| path)).await?;
-                events::changed(session.id, "mode changed", &set);
+                events::changed(session.id, &member.account.name, &set, Change::ModeSet(mode));
                 say(replies::mode_changed())
             }
             Self::Utime { when, name } => {
                 let path = member.path(session, &name)?;
                 let set = member.ask(session, move |home| home.set_modified(&path, when).map(|()| path)).await?;
-                events::changed(session.id, "time set", &set);
+                events::changed(session.id, &member.account.name, &set, Change::TimeSet(when));
                 say(replies::time_changed())
             }
             Self::Help => say(replies::help(vec![b"CHMOD   HELP    UTIME".to_vec()])),

@@ -1,19 +1,22 @@
 //! Files over the data connection: RETR, STOR, APPE, STOU, REST, ALLO, ABOR (RFC 959 section 4.1.3; REST in stream
 //! mode: RFC 3659 section 5).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use super::{Command, Feature, Members, Ran, Spec, say};
 use crate::data::{Body, DataPlan, Patience, Progress, Report, Source, Transfer, file_source};
-use crate::files::Placement;
+use crate::files::{PendingUpload, Placement};
 use crate::limits::{Direction, Pace};
-use crate::observe::events;
+use crate::observe::{self, events};
 use crate::path::VirtualPath;
 use crate::protocol::argument::parse_number;
 use crate::protocol::{Argument, Reply, Syntax, replies};
-use crate::session::{Member, Outcome, Representation, Session, Task};
+use crate::observe::events::SessionId;
+use crate::session::{Member, Moved, Outcome, Representation, Service, Session, Task};
+use crate::users::Account;
 
 /// Retrieve a file, from where REST said.
 pub struct Retr(Vec<u8>);
@@ -34,7 +37,7 @@ impl Members for Retr {
         let ascii = member.representation == Representation::Ascii;
         let (source, path) =
             member.ask(session, move |home| Ok((file_source(home.retrieve(&path, offset)?, ascii), path))).await?;
-        job.download(session, member, source, replies::opening_data(), Some(path))
+        job.download(session, member, source, path)
     }
 }
 
@@ -92,9 +95,9 @@ impl Members for Stou {
         let job = Job::new(member, "STOU");
         refuse_restart(member)?;
         let wish = member.path(session, self.0.as_deref().unwrap_or(b"ftpd"))?;
-        let (path, upload) = member.ask(session, move |home| home.store_unique(&wish)).await?;
-        let name = session.encoding.encode(path.file_name().unwrap_or_default()).into_owned();
-        job.upload(session, member, upload, replies::opening_unique(&name), path)
+        let upload = member.ask(session, move |home| home.store_unique(&wish)).await?;
+        let name = session.encoding.encode(upload.path().file_name().unwrap_or_default()).into_owned();
+        job.upload(session, member, upload, replies::opening_unique(&name))
     }
 }
 
@@ -139,7 +142,7 @@ impl Command for Allo {
 
 impl Members for Allo {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
-        let free = member.ask(session, |home| home.free_space()).await?;
+        let free = member.ask(session, |home| home.free_space(&VirtualPath::root())).await?;
         say(if self.0 > free { replies::allocation_too_large() } else { replies::no_allocation_needed() })
     }
 }
@@ -175,47 +178,52 @@ impl Job {
         Self { plan: std::mem::take(&mut member.plan), verb }
     }
 
-    /// To the client; `path` is named for the transfer log where the source is a file.
-    pub(super) fn download(
-        self,
-        session: &Session,
-        member: &Member,
-        source: Box<dyn Source>,
-        opening: Reply,
-        path: Option<VirtualPath>,
-    ) -> Ran {
-        self.begin(session, member, Direction::Download, Body::Send(source), opening, path)
+    /// A file, to the client.
+    fn download(self, session: &Session, member: &Member, source: Box<dyn Source>, path: VirtualPath) -> Ran {
+        let record = self.record(session, member, Direction::Download, path);
+        self.begin(session, member, Body::Send(source), replies::opening_data(), Record { is_file: true, ..record })
     }
 
-    fn upload(
-        self,
-        session: &Session,
-        member: &Member,
-        upload: crate::files::PendingUpload,
-        opening: Reply,
-        path: VirtualPath,
-    ) -> Ran {
-        let ascii = member.representation == Representation::Ascii;
-        self.begin(session, member, Direction::Upload, Body::Receive { upload, ascii }, opening, Some(path))
+    /// A listing, to the client.
+    pub(super) fn list(self, session: &Session, member: &Member, source: Box<dyn Source>, path: VirtualPath) -> Ran {
+        let record = self.record(session, member, Direction::Download, path);
+        self.begin(session, member, Body::Send(source), replies::opening_data(), record)
     }
 
-    fn begin(
-        self,
-        session: &Session,
-        member: &Member,
-        direction: Direction,
-        body: Body,
-        opening: Reply,
-        path: Option<VirtualPath>,
-    ) -> Ran {
+    /// A file, from the client.
+    fn upload(self, session: &Session, member: &Member, upload: PendingUpload, opening: Reply) -> Ran {
+        let record = self.record(session, member, Direction::Upload, upload.path().clone());
+        let body = Body::Receive { upload, ascii: record.ascii };
+        self.begin(session, member, body, opening, Record { is_file: true, ..record })
+    }
+
+    fn record(&self, session: &Session, member: &Member, direction: Direction, path: VirtualPath) -> Record {
+        Record {
+            service: Arc::clone(&session.service),
+            moved: Arc::clone(&session.moved),
+            session: session.id,
+            verb: self.verb,
+            direction,
+            user: Arc::clone(&member.account),
+            peer: session.peer.ip(),
+            path,
+            ascii: member.representation == Representation::Ascii,
+            is_file: false,
+        }
+    }
+
+    fn begin(self, session: &Session, member: &Member, body: Body, opening: Reply, record: Record) -> Ran {
         if self.plan.is_none() {
             return say(replies::use_port_or_pasv());
         }
         let settings = &session.service.settings;
-        let patience =
-            Patience { connect: settings.data_connect_timeout.limit(), stall: settings.data_timeout.limit() };
-        let transfer = Transfer { plan: self.plan, body, pace: pace(session, member, direction), patience };
-        let record = Record::new(session, member, self.verb, direction, path);
+        let patience = Patience {
+            connect: settings.data_connect_timeout.limit(),
+            stall: settings.data_timeout.limit(),
+            keepalive: settings.keepalive.limit(),
+        };
+        let pace = pace(session, member, record.direction);
+        let transfer = Transfer { plan: self.plan, body, pace, patience };
         let (progress, stop) = (Arc::new(Progress::new()), CancellationToken::new());
         let (moved, stopped) = (Arc::clone(&progress), stop.clone());
         let work = async move {
@@ -225,4 +233,73 @@ impl Job {
         };
         Ok(Outcome::Work(Box::new(Task { opening: Some(opening), progress, stop, work: Box::pin(work) })))
     }
+}
+
+/// What the logs tell of a transfer.
+struct Record {
+    service: Arc<Service>,
+    moved: Arc<Moved>,
+    session: SessionId,
+    verb: &'static str,
+    direction: Direction,
+    user: Arc<Account>,
+    peer: IpAddr,
+    path: VirtualPath,
+    ascii: bool,
+    /// Whether files move, which the transfer log tells of; a listing is no file.
+    is_file: bool,
+}
+
+impl Record {
+    fn write(&self, report: &Report) {
+        self.moved.add(self.direction, report.bytes);
+        let failure = report.outcome.as_ref().err().map(ToString::to_string);
+        let transfer = observe::Transfer {
+            verb: self.verb,
+            direction: self.direction,
+            user: &self.user.name,
+            anonymous: self.user.anonymous,
+            peer: self.peer,
+            path: &self.path,
+            bytes: report.bytes,
+            took: report.elapsed,
+            ascii: self.ascii,
+            failure: failure.as_deref(),
+        };
+        events::transferred(self.session, &transfer);
+        if let Some(log) = self.service.transfer_log.as_ref().filter(|_| self.is_file) {
+            log.record(&transfer);
+        }
+    }
+}
+
+/// REST's position, once. One that is not at the beginning does not go with TYPE A.
+fn restart_position(member: &mut Member) -> Result<Option<u64>, Reply> {
+    match member.restart.take() {
+        None | Some(0) => Ok(None),
+        Some(_) if member.representation == Representation::Ascii => Err(replies::no_restart_in_ascii()),
+        position => Ok(position),
+    }
+}
+
+fn refuse_restart(member: &mut Member) -> Result<(), Reply> {
+    match restart_position(member)? {
+        Some(_) => Err(replies::restart_pending()),
+        None => Ok(()),
+    }
+}
+
+async fn store(job: Job, session: &Session, member: &Member, name: &[u8], placement: Placement) -> Ran {
+    let path = member.path(session, name)?;
+    let upload = member.ask(session, move |home| home.store(&path, placement)).await?;
+    job.upload(session, member, upload, replies::opening_data())
+}
+
+fn pace(session: &Session, member: &Member, direction: Direction) -> Pace {
+    let (settings, account) = (&session.service.settings, &member.account);
+    let connection = match direction {
+        Direction::Upload => account.max_upload.unwrap_or(settings.max_upload),
+        Direction::Download => account.max_download.unwrap_or(settings.max_download),
+    };
+    session.service.paces.chain(direction, &account.name, session.peer.ip(), connection.limit())
 }

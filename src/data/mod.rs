@@ -11,15 +11,18 @@ pub use active::ActiveSettings;
 pub use advertise::{Advertiser, NoAddress};
 pub use passive::{Admission, Passive, PassivePorts, RangeUsedUp};
 pub use plan::DataPlan;
-pub use source::{ListForm, Source, file_source, listing_source};
+pub use source::{Entries, ListForm, Source, file_source, listing_source};
 
+use std::fmt;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use socket2::{SockRef, TcpKeepalive};
 use tokio_util::sync::CancellationToken;
 
 use crate::files::{FileError, PendingUpload};
-use crate::limits::pace::Pace;
+use crate::limits::Pace;
 
 /// A transfer that is ready to begin: permission granted, file open, data connection planned. All that is left is I/O.
 pub struct Transfer {
@@ -53,6 +56,8 @@ pub struct Patience {
     pub connect: Option<Duration>,
     /// Until the next byte moves.
     pub stall: Option<Duration>,
+    /// Until TCP asks a silent peer whether it is still there.
+    pub keepalive: Option<Duration>,
 }
 
 /// How a transfer ended.
@@ -70,11 +75,11 @@ pub struct Report {
 #[derive(Debug)]
 pub enum Failure {
     /// The client did not connect, or could not be connected to.
-    NoConnection(std::io::Error),
+    NoConnection(io::Error),
     /// Nothing moved for `data_timeout`.
     Stalled,
     /// The data connection broke.
-    Broken(std::io::Error),
+    Broken(io::Error),
     /// ABOR, or the end of the session.
     Aborted,
     /// The file system failed.
@@ -133,13 +138,37 @@ impl Transfer {
             () = stop.cancelled() => return Err(Failure::Aborted),
             connected = connecting => match connected {
                 Some(result) => result.map_err(Failure::NoConnection)?,
-                None => return Err(Failure::NoConnection(std::io::ErrorKind::TimedOut.into())),
+                None => return Err(Failure::NoConnection(io::ErrorKind::TimedOut.into())),
             },
         };
+        keep_alive(&SockRef::from(&stream), self.patience.keepalive).map_err(Failure::NoConnection)?;
         let flow = pump::Flow { pace: self.pace, stall: self.patience.stall, progress, stop };
         match self.body {
             Body::Send(source) => pump::send(&mut stream, source, flow).await,
             Body::Receive { upload, ascii } => pump::receive(&mut stream, upload, ascii, flow).await,
         }
     }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoConnection(error) => write!(f, "no data connection: {error}"),
+            Self::Stalled => f.write_str("nothing moved for data_timeout"),
+            Self::Broken(error) => write!(f, "the data connection broke: {error}"),
+            Self::Aborted => f.write_str("aborted"),
+            Self::File(error) => error.fmt(f),
+        }
+    }
+}
+
+/// Has TCP ask a peer that is silent for `after` whether it is still there, again every quarter of that; `None` is
+/// never. For balancers that forget silent connections, and for peers that vanish without a word.
+///
+/// # Errors
+/// What the kernel says of the socket.
+pub fn keep_alive(socket: &SockRef<'_>, after: Option<Duration>) -> io::Result<()> {
+    let Some(after) = after else { return Ok(()) };
+    let interval = (after / 4).max(Duration::from_secs(1));
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(after.max(Duration::from_secs(1))).with_interval(interval))
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 
-use crate::observe::events;
+use crate::observe::events::{self, SessionId};
 use crate::settings::{Cidrs, PortRange};
 
 /// Connections that may wait on one port to be accepted; strangers are among them.
@@ -50,6 +50,7 @@ struct Waiter {
 /// A wait of one session for its data connection. Dropping it gives the port back.
 pub struct Passive {
     ports: Arc<PassivePorts>,
+    session: SessionId,
     local: SocketAddr,
     client: IpAddr,
     ticket: u64,
@@ -72,17 +73,23 @@ impl PassivePorts {
     ///
     /// # Errors
     /// [`RangeUsedUp`]: nothing outside the range is ever tried.
-    pub fn listen(self: &Arc<Self>, local: SocketAddr, client: IpAddr) -> Result<Passive, RangeUsedUp> {
+    pub fn listen(
+        self: &Arc<Self>,
+        session: SessionId,
+        local: SocketAddr,
+        client: IpAddr,
+    ) -> Result<Passive, RangeUsedUp> {
         let mut open = self.lock();
-        let start = random() % u64::from(self.range.len());
-        for step in 0..u64::from(self.range.len()) {
-            let offset = (start + step) % u64::from(self.range.len());
-            let Some(port) = u16::try_from(offset).ok().and_then(|offset| self.range.first.checked_add(offset)) else {
+        let count = self.range.len() as u64;
+        let start = random() % count;
+        for step in 0..count {
+            let offset = (start + step) % count;
+            let Some(port) = u16::try_from(offset).ok().and_then(|offset| self.range.first().checked_add(offset)) else {
                 continue;
             };
             let mut local = local;
             local.set_port(port);
-            if let Some(passive) = self.wait_on(&mut open, local, client) {
+            if let Some(passive) = self.wait_on(&mut open, session, local, client) {
                 return Ok(passive);
             }
         }
@@ -93,6 +100,7 @@ impl PassivePorts {
     fn wait_on(
         self: &Arc<Self>,
         open: &mut HashMap<SocketAddr, OpenPort>,
+        session: SessionId,
         local: SocketAddr,
         client: IpAddr,
     ) -> Option<Passive> {
@@ -107,21 +115,22 @@ impl PassivePorts {
         let (hand_over, handed) = oneshot::channel();
         let ticket = random();
         port.waiting.insert(client, Waiter { ticket, hand_over });
-        Some(Passive { ports: Arc::clone(self), local, client, ticket, listener: Arc::clone(&port.listener), handed })
+        let listener = Arc::clone(&port.listener);
+        Some(Passive { ports: Arc::clone(self), session, local, client, ticket, listener, handed })
     }
 
-    /// Gives an accepted connection to the session that waits for it; a stranger's is closed.
-    fn deliver(&self, local: SocketAddr, stream: TcpStream, peer: SocketAddr) {
+    /// Gives a connection, which `by` accepted, to the session that waits for it; a stranger's is closed.
+    fn deliver(&self, by: &Passive, stream: TcpStream, peer: SocketAddr) {
         let peer_ip = peer.ip().to_canonical();
         let mut open = self.lock();
-        let Some(port) = open.get_mut(&local) else { return };
+        let Some(port) = open.get_mut(&by.local) else { return };
         let owner = if port.waiting.contains_key(&peer_ip) {
             Some(peer_ip)
         } else if self.admission.admits(peer_ip) {
             // Such ports are not shared, so whoever waits is the only one.
             port.waiting.keys().next().copied()
         } else {
-            events::stranger_refused(peer, local, port.waiting.keys().copied());
+            events::passive_stranger(by.session, peer_ip, by.client);
             None
         };
         if let Some(waiter) = owner.and_then(|owner| port.waiting.remove(&owner)) {
@@ -165,7 +174,7 @@ impl Passive {
                     return handed.map_err(|_| io::ErrorKind::ConnectionAborted.into());
                 }
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.ports.deliver(self.local, stream, peer),
+                    Ok((stream, peer)) => self.ports.deliver(&self, stream, peer),
                     // The peer was gone before we came to it: the wait is for another.
                     Err(error) if is_peers_fault(&error) => {}
                     Err(error) => return Err(error),

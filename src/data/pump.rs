@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::source::Source;
 use super::{Failure, Progress};
 use crate::files::{FileError, PendingUpload, Upload, off_reactor};
-use crate::limits::pace::Pace;
+use crate::limits::Pace;
 use crate::protocol::ascii::FromWire;
 
 /// What is read or written at once, in bytes: large enough that the hops between threads do not count.
@@ -106,11 +106,10 @@ async fn send_piece(stream: &mut TcpStream, mut piece: &[u8], flow: &Flow<'_>) -
 async fn receive_block(stream: &mut TcpStream, buffer: &mut Vec<u8>, flow: &mut Flow<'_>) -> Result<usize, Failure> {
     let most = BLOCK.min(flow.pace.chunk()).max(1);
     buffer.reserve(most);
-    let mut room = bytes_limit(buffer, most);
     let received = tokio::select! {
         biased;
         () = flow.stop.cancelled() => return Err(Failure::Aborted),
-        read = within(flow.stall, stream.read_buf(&mut room)) => {
+        read = within(flow.stall, stream.take(most as u64).read_buf(buffer)) => {
             read.ok_or(Failure::Stalled)?.map_err(Failure::Broken)?
         }
     };
@@ -120,10 +119,6 @@ async fn receive_block(stream: &mut TcpStream, buffer: &mut Vec<u8>, flow: &mut 
         () = flow.stop.cancelled() => Err(Failure::Aborted),
         () = flow.pace.take(received) => Ok(received),
     }
-}
-
-fn bytes_limit(buffer: &mut Vec<u8>, most: usize) -> impl bytes::BufMut + '_ {
-    bytes::BufMut::limit(buffer, most)
 }
 
 fn convert(converter: &mut FromWire, received: &[u8], last: bool) -> Vec<u8> {

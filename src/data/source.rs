@@ -1,6 +1,6 @@
 //! What can be sent to a client, as blocks of bytes: a file, as it is or with its line ends converted, or a listing.
 
-use crate::files::{DirectoryStream, FileError, Retrieval};
+use crate::files::{FileError, Retrieval};
 use crate::listing::Facts;
 use crate::protocol::ascii::ToWire;
 
@@ -13,6 +13,9 @@ pub trait Source: Send {
     fn fill(&mut self, block: &mut Vec<u8>, most: usize) -> Result<(), FileError>;
 }
 
+/// The entries of a listing, found one by one.
+pub type Entries = Box<dyn Iterator<Item = Result<(Vec<u8>, Facts), FileError>> + Send>;
+
 /// Writes one entry of a directory as a line.
 pub type ListForm = Box<dyn FnMut(&mut Vec<u8>, &[u8], &Facts) + Send>;
 
@@ -24,7 +27,7 @@ pub fn file_source(file: Retrieval, ascii: bool) -> Box<dyn Source> {
 
 /// A directory, each of its entries written by `form`.
 #[must_use]
-pub fn listing_source(entries: DirectoryStream, form: ListForm) -> Box<dyn Source> {
+pub fn listing_source(entries: Entries, form: ListForm) -> Box<dyn Source> {
     Box::new(Listing { entries, form })
 }
 
@@ -50,7 +53,7 @@ impl Source for AsciiFile {
 }
 
 struct Listing {
-    entries: DirectoryStream,
+    entries: Entries,
     form: ListForm,
 }
 

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use tracing::{debug, info, trace, warn};
@@ -48,6 +48,23 @@ pub fn listening(address: SocketAddr) {
 /// The server was asked to end.
 pub fn stopping(signal: &str, sessions: u32) {
     info!(message = "stopping", signal, sessions);
+}
+
+/// A connection could not be accepted.
+pub fn accept_failed(error: &std::io::Error) {
+    warn!(message = "accepting a connection failed", error = error.to_string());
+}
+
+/// The host name of masquerade_address has an address, or another one than before.
+pub fn masquerade_resolved(name: &str, address: Ipv4Addr, before: Option<Ipv4Addr>) {
+    let before = before.map(|address| address.to_string());
+    info!(message = "masquerade_address resolved", name, %address, before);
+}
+
+/// The host name of masquerade_address could not be resolved; the last answer, if any, stays in force.
+pub fn masquerade_unresolved(name: &str, why: &str, kept: Option<Ipv4Addr>) {
+    let kept = kept.map(|address| address.to_string());
+    warn!(message = "masquerade_address not resolved", name, why, kept);
 }
 
 /// A connection was turned away at the door.

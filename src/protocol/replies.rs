@@ -441,6 +441,18 @@ pub fn no_space() -> Reply {
     Reply::fixed(Code::NO_SPACE, "No space left on device.")
 }
 
+/// The quota of the disk is used up.
+#[must_use]
+pub fn over_quota() -> Reply {
+    Reply::fixed(Code::OVER_ALLOCATION, "Disk quota exceeded.")
+}
+
+/// A name that this file system cannot hold, or a directory that was to be moved into itself.
+#[must_use]
+pub fn invalid_name() -> Reply {
+    Reply::fixed(Code::BAD_NAME, "Not a possible name.")
+}
+
 /// The file would be larger than the file system or a limit of the process allows.
 #[must_use]
 pub fn file_too_large() -> Reply {

@@ -142,6 +142,12 @@ impl Reply {
         self.code
     }
 
+    /// The text of its first line, for the log.
+    #[must_use]
+    pub fn first_line(&self) -> &[u8] {
+        &self.first
+    }
+
     /// Appends the bytes that go on the wire.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let Some(rest) = &self.rest else { return self.encode_line(b" ", &self.first, out) };

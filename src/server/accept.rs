@@ -16,9 +16,9 @@ use tokio_util::task::TaskTracker;
 use super::connection::Connection;
 use super::control::Control;
 use crate::limits::{Refusal, Seat};
-use crate::observe::events;
-use crate::protocol::{Reply, replies};
-use crate::session::{Service, Session};
+use crate::observe::events::{self, SessionId};
+use crate::protocol::replies;
+use crate::session::{Ending, Service, Session};
 
 /// Connections that may wait to be accepted: a burst of clients after a restart is not turned away.
 const BACKLOG: i32 = 4096;
@@ -89,39 +89,44 @@ impl Gate {
         let peer = canonical(peer);
         match self.admit(peer.ip()) {
             Ok(seat) => self.begin(stream, peer, seat),
-            Err((why, reply)) => {
+            Err(why) => {
                 events::refused(peer, why);
-                self.turn_away(stream, reply);
+                self.turn_away(stream, why);
             }
         }
     }
 
-    fn admit(&self, ip: IpAddr) -> Result<Seat, (&'static str, Reply)> {
+    fn admit(&self, ip: IpAddr) -> Result<Seat, Refusal> {
         if self.service.tries.is_banned(ip) {
-            return Err(("banned after failed log-ins (ban_after)", replies::banned()));
+            return Err(Refusal::Banned);
         }
-        self.service.seats.admit(ip).map_err(|refusal| match refusal {
-            Refusal::ServerFull => ("too many sessions (max_cons)", replies::server_full()),
-            Refusal::AddressFull => ("too many sessions from this address (max_per_ip)", replies::address_full()),
-        })
+        self.service.seats.admit(ip)
     }
 
     fn begin(&self, stream: TcpStream, peer: SocketAddr, seat: Seat) {
         let Ok(local) = prepare(&stream, self.service.settings.keepalive.limit()) else { return };
-        let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = SessionId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
         let session = Session::new(id, peer, canonical(local), Arc::clone(&self.service));
-        let started = session.started;
-        events::session_opened(id, peer, local);
+        let (started, moved) = (session.started, Arc::clone(&session.moved));
+        events::session_opened(id, peer, local, self.service.seats.taken());
         let control = Control::new(stream, session, self.stop.clone());
         self.sessions.spawn(async move {
             let ending = control.converse().await;
-            events::session_closed(id, &ending, started.elapsed());
+            match ending {
+                Ending::Probe => events::probe(peer),
+                ending => events::session_closed(id, &ending, started.elapsed(), moved.uploaded(), moved.downloaded()),
+            }
             drop(seat);
         });
     }
 
     /// Says why, and lets the client read it.
-    fn turn_away(&self, stream: TcpStream, reply: Reply) {
+    fn turn_away(&self, stream: TcpStream, why: Refusal) {
+        let reply = match why {
+            Refusal::ServerFull => replies::server_full(),
+            Refusal::AddressFull => replies::address_full(),
+            Refusal::Banned => replies::banned(),
+        };
         let Ok(permit) = Arc::clone(&self.lingering).try_acquire_owned() else { return };
         self.sessions.spawn(async move {
             let mut connection = Connection::new(stream);

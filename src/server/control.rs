@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 use super::connection::Connection;
 use crate::commands::{self, Entry};
 use crate::data::DataPlan;
-use crate::observe::events::{self, Ending};
+use crate::observe::events;
 use crate::protocol::foreign::is_foreign;
 use crate::protocol::{Argument, Code, Decoded, Reply, replies};
-use crate::session::{Conversation, Outcome, Phase, Session, Task};
+use crate::session::{Conversation, Ending, Outcome, Phase, Session, Task};
 
 /// Bad commands in a row that end a session: it is not FTP that is spoken here.
 const BAD_COMMANDS: u32 = 10;
@@ -50,7 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     pub(super) async fn converse(mut self) -> Ending {
         let ending = self.run().await.err().unwrap_or(Ending::Left);
         let probe = self.heard == 0;
-        if let Some(parting) = parting(&ending) {
+        if let Some(parting) = ending.parting() {
             // The client may be gone already, which is no news.
             let _ = self.connection.say(&parting).await;
         }
@@ -99,10 +99,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         if is_foreign(&verb) {
             return Err(Ending::NotFtp);
         }
-        events::command(self.conversation.session.id, &verb, argument.bytes());
+        let id = self.conversation.session.id;
         let Some(entry) = commands::find(&verb) else {
+            events::unknown_command(id);
             return self.answer(replies::unknown_command()).await;
         };
+        events::command(id, entry.spec.verb, argument.bytes());
         match self.run_command(entry, argument).await {
             Outcome::Say(reply) => self.answer(reply).await,
             Outcome::Work(task) => self.work(*task).await,
@@ -195,7 +197,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     }
 
     async fn say(&mut self, reply: &Reply) -> Step {
-        events::reply(self.conversation.session.id, reply.code().number());
+        events::reply(self.conversation.session.id, reply.code().number(), reply.first_line());
         self.connection.say(reply).await.map_err(Ending::Lost)
     }
 
@@ -244,24 +246,6 @@ struct Watch {
 impl Watch {
     fn listens(&self) -> bool {
         !self.aborted && !self.ended && self.closing.is_none() && self.lost.is_none()
-    }
-}
-
-impl From<io::Error> for Ending {
-    fn from(error: io::Error) -> Self {
-        Self::Lost(error)
-    }
-}
-
-/// The last reply of a session, if somebody is there to read it.
-fn parting(ending: &Ending) -> Option<Reply> {
-    match ending {
-        Ending::Closed(reply) => Some(reply.clone()),
-        Ending::TimedOut => Some(replies::control_timed_out()),
-        Ending::Shutdown => Some(replies::shutting_down()),
-        Ending::NotFtp => Some(replies::not_ftp()),
-        Ending::BadCommands => Some(replies::too_many_bad_commands()),
-        Ending::Left | Ending::Lost(_) | Ending::Probe => None,
     }
 }
 

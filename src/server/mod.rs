@@ -6,7 +6,7 @@ mod control;
 mod signals;
 mod start;
 
-pub use start::{StartError, build_service, raise_descriptor_limit};
+pub use start::build_service;
 
 use std::io;
 use std::net::SocketAddr;
@@ -31,7 +31,7 @@ impl Server {
     /// The address that could not be bound, and why.
     pub fn bind(service: Service) -> Result<Self, (SocketAddr, io::Error)> {
         let settings = &service.settings;
-        let listeners = accept::listen(&settings.ip.0, settings.port)?;
+        let listeners = accept::listen(&settings.ip.iter().collect::<Vec<_>>(), settings.port)?;
         Ok(Self { service: Arc::new(service), listeners })
     }
 

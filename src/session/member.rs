@@ -63,7 +63,7 @@ impl Member {
     ) -> Result<T, Reply> {
         let home = self.home.clone();
         off_reactor(move || question(&home)).await.map_err(|why| {
-            events::refused_by_files(session.id, &why);
+            events::failed(session.id, "working on files", &why);
             Reply::from(&why)
         })
     }

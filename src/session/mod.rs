@@ -1,27 +1,32 @@
 //! The states of one conversation on a control connection.
 
+mod ending;
 mod member;
 mod outcome;
 mod refusal;
 mod service;
 
+pub use ending::Ending;
 pub use member::{Member, Representation};
 pub use outcome::{Outcome, Task};
 pub use service::Service;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crate::data::Progress;
 use crate::files::Algorithm;
-use crate::listing::FactSet;
+use crate::limits::Direction;
+use crate::listing::facts::FactSet;
+use crate::observe::events::SessionId;
 use crate::settings::Encoding;
 
 /// What is true of a conversation from its first byte to its last, whoever is logged in.
 pub struct Session {
     /// Counts up from 1; every log line of the session carries it.
-    pub id: u64,
+    pub id: SessionId,
     /// The client, canonical: a v4-mapped IPv6 address is the IPv4 one.
     pub peer: SocketAddr,
     /// Our end of the control connection, canonical.
@@ -38,8 +43,39 @@ pub struct Session {
     pub encoding: Encoding,
     /// Log-ins that failed.
     pub failed_logins: u32,
+    /// What went over data connections so far.
+    pub moved: Arc<Moved>,
     /// The transfer under way, for STAT.
     pub running: Option<Arc<Progress>>,
+}
+
+/// Bytes that went over the data connections of a session.
+#[derive(Debug, Default)]
+pub struct Moved {
+    uploaded: AtomicU64,
+    downloaded: AtomicU64,
+}
+
+impl Moved {
+    /// Counts a transfer that is over.
+    pub fn add(&self, direction: Direction, bytes: u64) {
+        match direction {
+            Direction::Upload => self.uploaded.fetch_add(bytes, Ordering::Relaxed),
+            Direction::Download => self.downloaded.fetch_add(bytes, Ordering::Relaxed),
+        };
+    }
+
+    /// Bytes from the client.
+    #[must_use]
+    pub fn uploaded(&self) -> u64 {
+        self.uploaded.load(Ordering::Relaxed)
+    }
+
+    /// Bytes to the client.
+    #[must_use]
+    pub fn downloaded(&self) -> u64 {
+        self.downloaded.load(Ordering::Relaxed)
+    }
 }
 
 /// Who the client is.
@@ -64,7 +100,7 @@ pub struct Conversation {
 impl Session {
     /// A session that has just begun.
     #[must_use]
-    pub fn new(id: u64, peer: SocketAddr, local: SocketAddr, service: Arc<Service>) -> Self {
+    pub fn new(id: SessionId, peer: SocketAddr, local: SocketAddr, service: Arc<Service>) -> Self {
         let encoding = service.settings.encoding;
         Self {
             id,
@@ -76,6 +112,7 @@ impl Session {
             algorithm: Algorithm::Sha256,
             encoding,
             failed_logins: 0,
+            moved: Arc::default(),
             running: None,
         }
     }

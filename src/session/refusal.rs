@@ -26,9 +26,13 @@ impl From<&FileError> for Reply {
         FileError::NotEmpty => replies::unavailable("Directory not empty."),
         // The same as a missing one, so that nothing is told of what lies outside.
         FileError::OutsideHome => replies::unavailable("No such file or directory."),
+        FileError::LinkLoop => replies::unavailable("Too many levels of symbolic links."),
         FileError::RootItself => replies::unavailable("Not allowed on the home directory."),
         FileError::BeyondEnd { offset, size } => replies::restart_beyond_end(*offset, *size),
         FileError::NoSpace => replies::no_space(),
+        FileError::OverQuota => replies::over_quota(),
+        FileError::InvalidName => replies::invalid_name(),
+        FileError::Cancelled => replies::transfer_aborted(),
         FileError::TooLarge => replies::file_too_large(),
         FileError::ReadOnly => replies::unavailable("Read-only file system."),
         FileError::NameTooLong => replies::name_too_long(),

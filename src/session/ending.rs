@@ -1,0 +1,62 @@
+//! Why a session ended.
+
+use std::fmt;
+use std::io;
+
+use crate::protocol::{Reply, replies};
+
+/// Why a session ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// The client closed the connection.
+    Left,
+    /// The same, before it said anything: a health check, or a scan.
+    Probe,
+    /// The connection broke.
+    Lost(io::Error),
+    /// With this reply: QUIT, or too many failed log-ins.
+    Closed(Reply),
+    /// `login_timeout` or `idle_timeout`.
+    TimedOut,
+    /// The server ends.
+    Shutdown,
+    /// The client speaks HTTP, TLS or the like.
+    NotFtp,
+    /// Too many bad commands in a row.
+    BadCommands,
+}
+
+impl Ending {
+    /// The last reply, if somebody is there to read it.
+    #[must_use]
+    pub fn parting(&self) -> Option<Reply> {
+        match self {
+            Self::Closed(reply) => Some(reply.clone()),
+            Self::TimedOut => Some(replies::control_timed_out()),
+            Self::Shutdown => Some(replies::shutting_down()),
+            Self::NotFtp => Some(replies::not_ftp()),
+            Self::BadCommands => Some(replies::too_many_bad_commands()),
+            Self::Left | Self::Lost(_) | Self::Probe => None,
+        }
+    }
+}
+
+impl From<io::Error> for Ending {
+    fn from(error: io::Error) -> Self {
+        Self::Lost(error)
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Left | Self::Probe => f.write_str("the client left"),
+            Self::Lost(error) => write!(f, "the connection broke: {error}"),
+            Self::Closed(reply) => write!(f, "closed with {}", reply.code().number()),
+            Self::TimedOut => f.write_str("timed out"),
+            Self::Shutdown => f.write_str("the server ends"),
+            Self::NotFtp => f.write_str("not FTP"),
+            Self::BadCommands => f.write_str("too many bad commands"),
+        }
+    }
+}
