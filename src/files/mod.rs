@@ -1,1 +1,36 @@
-//! (placeholder)
+//! The only code that touches served files.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `home` | [`Home`]: a directory handle, and what its owner may do beneath it |
+//! | `look` | what is there: change directory, facts, listings, free space |
+//! | `manage` | changing names and attributes: make, remove, rename, mode, time |
+//! | `retrieval` | a file on its way to a client |
+//! | `upload` | a file on its way from a client |
+//! | `digest` | checksums of a file, or of a part of one |
+//! | `stream` | a directory, entry by entry |
+//! | `jail` | how names are opened so that none leads out, and none blocks |
+//! | `error` | every way in which this can fail |
+//!
+//! All of it blocks, and so runs in [`off_reactor`].
+
+mod digest;
+mod error;
+mod home;
+mod jail;
+mod look;
+mod manage;
+mod off_reactor;
+mod retrieval;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod upload;
+
+pub use digest::{Algorithm, Digest};
+pub use error::FileError;
+pub use home::{Home, Modes, create_home};
+pub use off_reactor::off_reactor;
+pub use retrieval::Retrieval;
+pub use stream::DirectoryStream;
+pub use upload::{PendingUpload, Placement, UNIQUE_PREFIX, Upload};

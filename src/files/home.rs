@@ -1,0 +1,79 @@
+//! A user's home: a directory handle that no path leads out of, and what the user may do beneath it.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use cap_std::ambient_authority;
+use cap_std::fs::Dir;
+
+use super::FileError;
+use crate::users::{Permission, Permissions};
+
+/// Everything that can be done to served files. Each operation asks for its permission itself, so that no command can
+/// forget to, and each takes paths as the client means them.
+///
+/// Links are followed where they stay inside. Those that lead out, or are absolute, are refused by the kernel
+/// (`openat2` with `RESOLVE_BENEATH`, or step by step where a sandbox forbids that call; `cap-std` chooses). What
+/// removes or renames acts on the name and follows no link.
+///
+/// A home belongs to one log-in: opening it again finds a volume that was mounted anew.
+#[derive(Debug, Clone)]
+pub struct Home(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    root: Dir,
+    permissions: Permissions,
+    modes: Modes,
+}
+
+/// Permission bits of what clients make, before the umask of the process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Modes {
+    /// Of new files, such as `0o666`.
+    pub file: u32,
+    /// Of new directories, such as `0o777`.
+    pub directory: u32,
+}
+
+impl Home {
+    /// Opens the directory at `path`, a path of this machine.
+    ///
+    /// # Errors
+    /// If it is missing, no directory, or out of reach.
+    pub fn open(path: &Path, permissions: Permissions, modes: Modes) -> io::Result<Self> {
+        let root = Dir::open_ambient_dir(path, ambient_authority())?;
+        Ok(Self(Arc::new(Inner { root, permissions, modes })))
+    }
+
+    /// What the user may do here.
+    #[must_use]
+    pub fn permissions(&self) -> Permissions {
+        self.0.permissions
+    }
+
+    /// The gate of every operation.
+    pub(super) fn ask(&self, permission: Permission) -> Result<(), FileError> {
+        if self.0.permissions.contains(permission) { Ok(()) } else { Err(FileError::MissingPermission) }
+    }
+
+    pub(super) fn root(&self) -> &Dir {
+        &self.0.root
+    }
+
+    pub(super) fn modes(&self) -> Modes {
+        self.0.modes
+    }
+}
+
+/// Makes the directory at `path`, a path of this machine, and its parents, unless it is there. `mode` counts before the
+/// umask of the process.
+///
+/// # Errors
+/// If it cannot be made, or something else has the name.
+pub fn create_home(path: &Path, mode: u32) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(mode).create(path)
+}

@@ -1,0 +1,88 @@
+//! How names beneath a home are opened: never outside, never waiting, and what was checked is what is used.
+
+use std::fs::{File, Permissions};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use cap_std::fs::{Dir, Metadata, MetadataExt, OpenOptions, OpenOptionsExt};
+use nix::fcntl::{AT_FDCWD, OFlag};
+use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
+
+use super::FileError;
+use crate::listing::{Facts, Kind};
+use crate::path::VirtualPath;
+
+/// Opens a regular file, and tells its size. A FIFO does not make it wait for a peer, nor a terminal become the
+/// controlling one; both are then refused.
+pub(super) fn open_regular(
+    root: &Dir,
+    path: &VirtualPath,
+    options: &mut OpenOptions,
+) -> Result<(File, u64), FileError> {
+    let options = options.custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits());
+    let file = root.open_with(path.beneath_home(), options)?.into_std();
+    let metadata = file.metadata()?;
+    match metadata.file_type() {
+        kind if kind.is_file() => Ok((file, metadata.len())),
+        kind if kind.is_dir() => Err(FileError::IsADirectory),
+        _ => Err(FileError::NotRegular),
+    }
+}
+
+/// A file or directory held by `O_PATH`, to change what the kernel changes by name only: opening it for real would ask for
+/// rights that its owner may just be about to give himself.
+pub(super) struct Held(cap_std::fs::File);
+
+impl Held {
+    pub(super) fn open(root: &Dir, path: &VirtualPath) -> Result<Self, FileError> {
+        let file =
+            root.open_with(path.beneath_home(), OpenOptions::new().read(true).custom_flags(OFlag::O_PATH.bits()))?;
+        match kind_of(&file.metadata()?) {
+            Kind::File | Kind::Directory => Ok(Self(file)),
+            Kind::Link | Kind::Other => Err(FileError::NotRegular),
+        }
+    }
+
+    pub(super) fn set_mode(&self, mode: u32) -> Result<(), FileError> {
+        Ok(std::fs::set_permissions(self.own_name(), Permissions::from_mode(mode))?)
+    }
+
+    pub(super) fn set_modified(&self, seconds: i64) -> Result<(), FileError> {
+        let modified = TimeSpec::new(seconds, 0);
+        let flags = UtimensatFlags::FollowSymlink;
+        Ok(utimensat(AT_FDCWD, &self.own_name(), &TimeSpec::UTIME_OMIT, &modified, flags)?)
+    }
+
+    /// The name by which this process reaches what it holds, wherever that was moved since.
+    fn own_name(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()))
+    }
+}
+
+pub(super) fn facts_of(metadata: &Metadata) -> Facts {
+    Facts {
+        kind: kind_of(metadata),
+        size: metadata.len(),
+        modified: metadata.mtime(),
+        mode: metadata.mode(),
+        links: metadata.nlink(),
+        uid: metadata.uid(),
+        gid: metadata.gid(),
+        device: metadata.dev(),
+        inode: metadata.ino(),
+    }
+}
+
+fn kind_of(metadata: &Metadata) -> Kind {
+    if metadata.is_file() {
+        Kind::File
+    } else if metadata.is_dir() {
+        Kind::Directory
+    } else if metadata.is_symlink() {
+        Kind::Link
+    } else {
+        Kind::Other
+    }
+}

@@ -1,0 +1,72 @@
+//! A directory, entry by entry: one `stat` each, and nothing kept, however many there are.
+
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+
+use cap_std::fs::{DirEntry, ReadDir};
+
+use super::jail::facts_of;
+use super::{FileError, Home};
+use crate::listing::{Facts, Kind};
+use crate::path::VirtualPath;
+
+/// The entries of one directory, in the order of the disk, as names and facts.
+///
+/// A link is told as what it leads to; one that leads nowhere or out of the home is [`Kind::Link`], and nothing of its
+/// target is told, not even the length of its name. Entries that vanish meanwhile are left out. After an error the rest
+/// may still be read.
+#[derive(Debug)]
+pub struct DirectoryStream {
+    home: Home,
+    path: VirtualPath,
+    entries: ReadDir,
+    skipped: u64,
+}
+
+impl DirectoryStream {
+    pub(super) fn open(home: Home, path: VirtualPath) -> Result<Self, FileError> {
+        let directory = home.root().open_dir(path.beneath_home())?;
+        // Fails without the right to search: each entry would.
+        directory.open_dir(".")?;
+        let entries = directory.entries()?;
+        Ok(Self { home, path, entries, skipped: 0 })
+    }
+
+    /// How many entries were left out because a line feed, carriage return or NUL in their names would forge lines.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    fn facts(&self, entry: &DirEntry, name: &[u8]) -> io::Result<Facts> {
+        let own = facts_of(&entry.metadata()?);
+        if own.kind != Kind::Link {
+            return Ok(own);
+        }
+        let followed = self.path.join(name).ok().and_then(|path| self.home.root().metadata(path.beneath_home()).ok());
+        Ok(followed.map_or(Facts { size: 0, ..own }, |metadata| facts_of(&metadata)))
+    }
+}
+
+impl Iterator for DirectoryStream {
+    type Item = Result<(Vec<u8>, Facts), FileError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let entry = match self.entries.next()? {
+                Ok(entry) => entry,
+                Err(error) => return Some(Err(error.into())),
+            };
+            let name = entry.file_name().into_vec();
+            if name.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+                self.skipped += 1;
+                continue;
+            }
+            match self.facts(&entry, &name) {
+                Ok(facts) => return Some(Ok((name, facts))),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Some(Err(error.into())),
+            }
+        }
+    }
+}
