@@ -1,1 +1,40 @@
-//! (placeholder)
+//! What an operator may change: fields and defaults, layers, units, problems.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `table` | every setting, once: its meaning, name, type and default. All else follows from it |
+//! | `field` | what makes a struct and a list of that table |
+//! | `units`, `value` | the types of settings, and how they are read from text |
+//! | `layers`, `environment`, `cli`, `share` | default < file < environment < flags |
+//! | `load` | reads the layers: the only file in here that touches the disk |
+//! | `cross` | what no setting can tell by itself |
+//! | `problem` | what is wrong, where, and what was expected |
+//! | `render`, `ports` | the settings as README table, as settings.toml, as `check` shows them; the ports to publish |
+
+pub mod cli;
+mod cross;
+mod environment;
+mod field;
+mod layers;
+mod load;
+mod ports;
+mod problem;
+mod render;
+mod share;
+mod table;
+mod units;
+mod value;
+
+pub use cross::{Findings, Surroundings, examine};
+pub use field::Field;
+pub use load::{Loaded, Origin, load};
+pub use ports::{compose_ports, kubernetes_ports};
+pub use problem::{Problem, Problems};
+pub use render::{readme_table, render_check, settings_file};
+pub use share::Share;
+pub use table::{FIELDS, Settings};
+pub use units::{
+    Cidrs, Count, Encoding, ListenAddresses, LogFormat, LogLevel, LogRotation, Masquerade, MasqueradeMap,
+    MasqueradeRule, MasqueradeTo, MasqueradeWhen, Octal, PortRange, Rate, Secret, Span,
+};
+pub use value::{Expected, Form, Value};

@@ -1,0 +1,202 @@
+//! Reads all layers, default < file < environment < flags, and finds every problem in one run.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use clap::ArgMatches;
+use figment::Figment;
+use figment::providers::{Format, Toml};
+use figment::value::Dict;
+
+use super::field::{Field, extract};
+use super::layers::{Layer, origins};
+use super::problem::{Problem, Problems, nearest};
+use super::share::Share;
+use super::table::{FIELDS, Settings};
+use super::{cli, cross, environment};
+
+/// Settings in force, and how they came to be.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The settings.
+    pub settings: Settings,
+    /// Where each has its value from, by name.
+    pub origins: BTreeMap<&'static str, Origin>,
+    /// The folder that `-d` and `-w` share. Then the inline user's home is its directory.
+    pub share: Option<Share>,
+    /// What an operator should look at.
+    pub warnings: Vec<String>,
+    /// What an operator may want to know.
+    pub notes: Vec<String>,
+}
+
+/// Where a setting has its value from. Shown as `default`, the file's path, `FTP_MAX_CONS` or `--max-cons`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody gave it.
+    Default,
+    /// The settings file.
+    File(PathBuf),
+    /// This variable or flag.
+    Given(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File(path) => path.display().fmt(f),
+            Self::Given(place) => f.write_str(place),
+        }
+    }
+}
+
+/// Reads the settings. Relative files are looked for in `current_directory`; besides the settings file and the files
+/// that hold secrets, nothing is opened.
+///
+/// # Errors
+/// Every problem that can be found without looking further (at users.conf, at the network); none of the values of
+/// secrets is in it.
+pub fn load(
+    flags: &ArgMatches,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    current_directory: &Path,
+) -> Result<Loaded, Problems> {
+    let mut variables = environment::sort(environment);
+    let mut problems = std::mem::take(&mut variables.problems);
+
+    let mut by_variable = Layer::default();
+    for (field, value) in variables.given {
+        by_variable = by_variable.with(field.name, value, field.variable());
+    }
+    for (field, variable, path) in variables.secret_files {
+        match read_secret(&current_directory.join(&path)) {
+            Ok(secret) => by_variable = by_variable.with(field.name, secret, variable),
+            Err(complaint) => {
+                problems.push(Problem::of(field.name, variable, format!("{}: {complaint}", path.display())));
+            }
+        }
+    }
+    let mut by_flag = Layer::default();
+    for (field, value) in cli::given(flags) {
+        by_flag = by_flag.with(field.name, value, format!("--{}", field.flag()));
+    }
+
+    let (by_file, file_problems) = file_layer(&by_variable, &by_flag, current_directory);
+    problems.splice(0..0, file_problems);
+
+    let share = cli::share(flags, current_directory);
+    let layers = join(share.as_ref(), by_file, by_variable, by_flag);
+    let (settings, mut value_problems) = Settings::read(&layers);
+    problems.append(&mut value_problems);
+
+    let mut loaded = Loaded {
+        settings,
+        origins: origins(&layers),
+        share,
+        warnings: variables.warnings,
+        notes: variables.note.into_iter().collect(),
+    };
+    let broken: Vec<_> = problems.iter().filter_map(|problem| problem.setting).collect();
+    let mut findings = cross::among_themselves(&loaded, &broken);
+    problems.append(&mut findings.problems);
+    loaded.warnings.append(&mut findings.warnings);
+    if problems.is_empty() { Ok(loaded) } else { Err(Problems { list: problems, partial: Box::new(loaded) }) }
+}
+
+impl Loaded {
+    /// How a problem names one of these settings: by file and key, variable or flag.
+    #[must_use]
+    pub fn place(&self, name: &str) -> String {
+        match self.origins.get(name) {
+            None | Some(Origin::Default) => format!("{name} (default)"),
+            Some(Origin::File(path)) => format!("{}: {name}", path.display()),
+            Some(Origin::Given(place)) => place.clone(),
+        }
+    }
+}
+
+/// The settings file that variables and flags name, or the default one.
+fn file_layer(by_variable: &Layer, by_flag: &Layer, current_directory: &Path) -> (Layer, Vec<Problem>) {
+    let naming = Figment::from(Layer::defaults()).merge(by_variable).merge(by_flag);
+    // A name that does not even read is found again, and told, with all other values.
+    let Ok(path) = extract::<PathBuf>(&naming, "config") else { return (Layer::default(), Vec::new()) };
+    let origin = origins(&naming).remove("config").unwrap_or(Origin::Default);
+    let text = match std::fs::read(current_directory.join(&path)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound && origin == Origin::Default => {
+            return (Layer::default(), Vec::new());
+        }
+        Err(error) => {
+            let complaint =
+                format!("found {}, which cannot be read ({error}), expected a settings file", path.display());
+            return (Layer::default(), vec![Problem::of("config", place_of_config(&origin), complaint)]);
+        }
+    };
+    match toml(&text) {
+        Ok(values) => known_keys(&path, values),
+        Err((line, complaint)) => {
+            let place = format!("{}, line {line}", path.display());
+            (Layer::default(), vec![Problem::new(place, format!("found no TOML, {complaint}"))])
+        }
+    }
+}
+
+fn place_of_config(origin: &Origin) -> String {
+    match origin {
+        Origin::Given(place) => place.clone(),
+        _ => "config (default)".to_owned(),
+    }
+}
+
+/// The keys and values of a file; or the line that is no TOML, and why. The line itself is not shown, unlike in the
+/// parser's own message: it may hold a password.
+fn toml(bytes: &[u8]) -> Result<Dict, (usize, String)> {
+    let line = |at: usize| 1 + bytes[..at.min(bytes.len())].iter().filter(|byte| **byte == b'\n').count();
+    let text = std::str::from_utf8(bytes)
+        .map_err(|error| (line(error.valid_up_to()), "expected UTF-8 throughout".to_owned()))?;
+    Toml::from_str(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        (line(at), error.message().lines().collect::<Vec<_>>().join(", "))
+    })
+}
+
+/// Takes out the keys that are no settings, each a problem.
+fn known_keys(path: &Path, mut values: Dict) -> (Layer, Vec<Problem>) {
+    let mut problems = Vec::new();
+    values.retain(|key, _| {
+        let place = format!("{}: {key}", path.display());
+        match Field::named(key) {
+            Some(field) if field.name == "config" => problems.push(Problem::new(
+                place,
+                "found in the settings file itself, expected only as FTP_CONFIG or --config",
+            )),
+            Some(_) => return true,
+            None => {
+                let names = FIELDS.iter().map(|field| field.name.to_owned()).filter(|name| name != "config");
+                problems.push(Problem::unknown(place, &nearest(key, names)));
+            }
+        }
+        false
+    });
+    (Layer::file(path, values), problems)
+}
+
+/// What a secret's file holds, less one newline at the end, which every editor adds.
+fn read_secret(path: &Path) -> Result<String, String> {
+    let bytes = std::fs::read(path).map_err(|error| format!("cannot be read ({error})"))?;
+    let text = String::from_utf8(bytes).map_err(|_| "found bytes that are not UTF-8, expected text".to_owned())?;
+    let trimmed = text.strip_suffix('\n').map(|text| text.strip_suffix('\r').unwrap_or(text));
+    Ok(trimmed.unwrap_or(&text).to_owned())
+}
+
+fn join(share: Option<&Share>, by_file: Layer, by_variable: Layer, by_flag: Layer) -> Figment {
+    let defaults = Figment::from(Layer::defaults());
+    let Some(share) = share else { return defaults.merge(by_file).merge(by_variable).merge(by_flag) };
+    let given = defaults.merge(share.beneath()).merge(by_file).merge(by_variable);
+    let user: String = extract(&given.clone().merge(&by_flag), "user").unwrap_or_default();
+    given.merge(share.above(&user)).merge(by_flag)
+}

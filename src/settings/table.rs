@@ -1,0 +1,154 @@
+//! Every setting, once. Variable, flag, README table, conf/settings.toml and `longshore check` follow from these rows.
+
+use std::path::PathBuf;
+
+use super::field::settings;
+use super::units::{
+    Cidrs, Count, Encoding, ListenAddresses, LogFormat, LogLevel, LogRotation, Masquerade, MasqueradeMap, Octal,
+    PortRange, Rate, Secret, Span,
+};
+use crate::users::Permissions;
+
+settings! {
+    /// The settings file itself, so not to be set in it; may be absent only when nobody asked for it by name.
+    config: PathBuf = "conf/settings.toml",
+
+    /// Addresses to listen on, with commas between; `::` is dual stack.
+    ip: ListenAddresses = "0.0.0.0",
+    /// Port of the control connection; 0 is any free one.
+    port: u16 = "2121",
+    /// Bytes per second of one upload (client to server); 0 is no limit.
+    max_upload: Rate = "0",
+    /// Bytes per second of one download (server to client); 0 is no limit.
+    max_download: Rate = "0",
+    /// Control sessions in all; 0 is no limit.
+    max_cons: Count = "512",
+    /// Control sessions from one address; 0 is no limit.
+    max_per_ip: Count = "50",
+    /// Ports for passive data connections, the last one included.
+    passive_ports: PortRange = "30000-30009",
+    /// Whether anybody may log in as `anonymous`, with any password.
+    enable_anonymous: bool = "off",
+    /// Home of `anonymous`.
+    anonymous_path: PathBuf = "/srv/ftp/anonymous",
+    /// Whether to log to the file `logging_name` as well as to standard output.
+    enable_logging: bool = "on",
+    /// The log file; empty is none.
+    logging_name: Option<PathBuf> = "",
+    /// The greeting; may have several lines.
+    welcome_msg: String = "Welcome",
+    /// Address or host name that PASV tells clients; empty is the local address.
+    masquerade_address: Masquerade = "",
+    /// File of users; empty is none.
+    users_file: Option<PathBuf> = "conf/users.conf",
+
+    /// Users given inline: lines of users.conf.
+    users: Secret = "",
+    /// Name of one user that needs no file; empty is none.
+    user: String = "",
+    /// Password of `user`, or a hash of it.
+    pass: Secret = "",
+    /// Permission letters of `user`.
+    perm: Permissions = "elradfmwMT",
+    /// Directory that relative homes are in.
+    home_root: PathBuf = "/srv/ftp",
+    /// Whether to make a home that is missing.
+    create_homes: bool = "on",
+    /// Permission letters of `anonymous`.
+    anonymous_perm: Permissions = "elr",
+    /// Said after a log-in.
+    login_msg: String = "Login successful.",
+    /// Said at the end.
+    quit_msg: String = "Goodbye.",
+
+    /// Rules `client network = address` or `local address = address`, the first that fits; `local` is the real one.
+    masquerade_map: MasqueradeMap = "",
+    /// Networks whose data connections serve any session, exempt from per-address limits and bans.
+    trusted_peers: Cidrs = "",
+    /// Whether PORT and EPRT are allowed.
+    enable_active: bool = "on",
+    /// Whether data connections may go to or come from other addresses than the client's.
+    permit_foreign_addresses: bool = "off",
+    /// Whether PORT and EPRT may name ports below 1024.
+    permit_privileged_ports: bool = "off",
+    /// Source port of active data connections; 0 is any.
+    active_source_port: u16 = "0",
+
+    /// Sessions of one user; 0 is no limit.
+    max_per_user: Count = "0",
+    /// Bytes per second of all uploads of one user; 0 is no limit.
+    max_upload_per_user: Rate = "0",
+    /// Bytes per second of all uploads from one address; 0 is no limit.
+    max_upload_per_ip: Rate = "0",
+    /// Bytes per second of all uploads; 0 is no limit.
+    max_upload_total: Rate = "0",
+    /// Bytes per second of all downloads of one user; 0 is no limit.
+    max_download_per_user: Rate = "0",
+    /// Bytes per second of all downloads to one address; 0 is no limit.
+    max_download_per_ip: Rate = "0",
+    /// Bytes per second of all downloads; 0 is no limit.
+    max_download_total: Rate = "0",
+
+    /// Failed log-ins after which a session is ended; 0 is no limit.
+    max_login_attempts: Count = "3",
+    /// Wait before a failed log-in is answered; 0 is none.
+    auth_failed_delay: Span = "3s",
+    /// Failed log-ins from one address before it is turned away; 0 is never.
+    ban_after: Count = "0",
+    /// How long such an address is turned away.
+    ban_time: Span = "10m",
+    /// Time to log in; 0 is no limit.
+    login_timeout: Span = "60s",
+    /// Time without a command and without data moving; 0 is no limit.
+    idle_timeout: Span = "300s",
+    /// Time a transfer may stall; 0 is no limit.
+    data_timeout: Span = "300s",
+    /// Time to make a data connection; 0 is no limit.
+    data_connect_timeout: Span = "30s",
+    /// Silence after which TCP keep-alive asks, on both connections; 0 is never.
+    keepalive: Span = "60s",
+
+    /// Mode bits that new files and directories do not get, in octal.
+    umask: Octal = "022",
+    /// Mode of new files before the umask, in octal.
+    file_mode: Octal = "666",
+    /// Mode of new directories before the umask, in octal.
+    dir_mode: Octal = "777",
+    /// Whether listings show times in GMT rather than in the local zone.
+    use_gmt_times: bool = "on",
+    /// Encoding of file names on the wire: `utf8` passes bytes on, others (`gbk`, `latin-1`) serve old clients.
+    encoding: Encoding = "utf8",
+
+    /// How much is logged: `error`, `warn`, `info`, `debug`, `trace`.
+    log_level: LogLevel = "info",
+    /// How it looks: `text`, `json`, or `auto`, which is text on a terminal and else json.
+    log_format: LogFormat = "auto",
+    /// When a new log file is begun: `never`, `hourly`, `daily`, `weekly`.
+    log_rotation: LogRotation = "daily",
+    /// How many log files are kept; 0 is all.
+    log_keep: Count = "14",
+    /// File that gets a line per transfer, in xferlog form; empty is none.
+    transfer_log: Option<PathBuf> = "",
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_default_reads_and_no_name_is_there_twice() {
+        let texts = Settings::default().texts();
+        assert_eq!(texts.len(), FIELDS.len());
+        assert!(FIELDS.len() > 50);
+        assert_eq!(FIELDS.iter().map(|field| field.name).collect::<BTreeSet<_>>().len(), FIELDS.len());
+    }
+
+    #[test]
+    fn every_meaning_is_one_plain_line() {
+        for field in FIELDS {
+            assert!(field.doc.ends_with('.') && !field.doc.contains(['|', '\n']), "{}: {}", field.name, field.doc);
+        }
+    }
+}

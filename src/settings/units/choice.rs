@@ -1,0 +1,91 @@
+//! Settings that are one word out of a few.
+
+use std::fmt;
+
+use super::super::value::unit;
+
+macro_rules! choice {
+    ($(#[doc = $doc:literal])* $name:ident: $expected:literal { $(#[doc = $word_doc:literal] $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[doc = $doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $(#[doc = $word_doc] $variant),+
+        }
+
+        unit!($name, Text, $expected);
+
+        impl $name {
+            fn parse(text: &str) -> Option<Self> {
+                $(if text.eq_ignore_ascii_case($word) {
+                    return Some(Self::$variant);
+                })+
+                None
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$variant => $word),+ })
+            }
+        }
+    };
+}
+
+choice! {
+    /// How much is logged.
+    LogLevel: "error, warn, info, debug or trace" {
+        /// What failed.
+        Error = "error",
+        /// Also what an operator should look at.
+        Warn = "warn",
+        /// Also what sessions do.
+        Info = "info",
+        /// Also every command.
+        Debug = "debug",
+        /// Everything.
+        Trace = "trace",
+    }
+}
+
+choice! {
+    /// How a line of the log looks.
+    LogFormat: "auto, text or json" {
+        /// Text on a terminal, else JSON.
+        Auto = "auto",
+        /// For people.
+        Text = "text",
+        /// For programs: an object a line.
+        Json = "json",
+    }
+}
+
+choice! {
+    /// When a log file is put aside for a new one.
+    LogRotation: "never, hourly, daily or weekly" {
+        /// One file for ever.
+        Never = "never",
+        /// Every hour.
+        Hourly = "hourly",
+        /// Every day.
+        Daily = "daily",
+        /// Every week.
+        Weekly = "weekly",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    super::super::reads_back!(LogLevel, "error|WARN|Info|debug|trace");
+
+    #[test]
+    fn words() {
+        assert_eq!("TRACE".parse(), Ok(LogLevel::Trace));
+        assert_eq!("json".parse(), Ok(LogFormat::Json));
+        assert_eq!("weekly".parse(), Ok(LogRotation::Weekly));
+        assert!("loud".parse::<LogLevel>().is_err());
+        assert!("xml".parse::<LogFormat>().is_err());
+        assert!("".parse::<LogRotation>().is_err());
+    }
+}
