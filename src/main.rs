@@ -1,1 +1,87 @@
-fn main() {}
+//! Start-up in order, and exit codes: 0 done, 1 cannot serve, 2 something to mend in the settings or users.
+
+use std::io::{self, Read, Write};
+use std::process::ExitCode;
+
+use longshore::observe::{self, events};
+use longshore::server::{self, Homes, Prepared, Server};
+use longshore::settings::{self, cli};
+use longshore::users::hash_password;
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let flags = cli::command().get_matches();
+    if flags.subcommand_matches("hash-password").is_some() {
+        return report(print_hash(), 2);
+    }
+    let homes = if flags.subcommand_name().is_some() { Homes::Look } else { Homes::Make };
+    let prepared = std::env::current_dir().map_err(Failure::from).and_then(|here| {
+        let loaded = settings::load(&flags, settings::environment(), &here);
+        Ok(server::prepare(loaded, &here, homes)?)
+    });
+    let prepared = match prepared {
+        Ok(prepared) => prepared,
+        Err(complaints) => return report(Err(complaints), 2),
+    };
+    match flags.subcommand() {
+        Some(("check", _)) => report(print_check(&prepared), 1),
+        Some(("ports", ports)) => report(print_ports(&prepared, cli::wants_kubernetes(ports)), 1),
+        _ => report(serve(prepared), 1),
+    }
+}
+
+/// The failure on standard error, and the exit code that goes with it.
+fn report(outcome: Result<(), Failure>, code: u8) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // With standard error gone, the exit code still says it.
+            let _ = writeln!(io::stderr(), "{failure}");
+            ExitCode::from(code)
+        }
+    }
+}
+
+fn serve(prepared: Prepared) -> Result<(), Failure> {
+    let settings = &prepared.loaded.settings;
+    let log = observe::init(&server::log_settings(settings))?;
+    let mut warnings = prepared.warnings.clone();
+    warnings.extend(server::fit_out_process(settings));
+    let mut screen = server::start_screen(&prepared.loaded, &prepared.roster).lines();
+    screen.extend(prepared.loaded.share.as_ref().map(|share| share.describe(settings)));
+    screen.extend(prepared.loaded.notes.iter().cloned());
+    let runtime = server::runtime()?;
+    let served = runtime.block_on(async {
+        let server = Server::bind(server::build_service(prepared)?)
+            .map_err(|(address, error)| format!("ip, port: cannot listen on {address}: {error}"))?;
+        screen.iter().for_each(|line| events::start_screen(line));
+        warnings.iter().for_each(|warning| events::warning(warning));
+        server.addresses().into_iter().for_each(events::listening);
+        server.run_until_signalled().await.map_err(Failure::from)
+    });
+    // File operations that hang, on a dead mount say, are not waited for.
+    runtime.shutdown_background();
+    drop(log);
+    served
+}
+
+fn print_check(prepared: &Prepared) -> Result<(), Failure> {
+    let screen = server::start_screen(&prepared.loaded, &prepared.roster);
+    write!(io::stdout(), "{}", settings::render_check(&prepared.loaded))?;
+    screen.users.iter().try_for_each(|user| writeln!(io::stdout(), "# {user}"))?;
+    prepared.loaded.notes.iter().try_for_each(|note| writeln!(io::stderr(), "note: {note}"))?;
+    prepared.warnings.iter().try_for_each(|warning| writeln!(io::stderr(), "warning: {warning}"))?;
+    Ok(())
+}
+
+fn print_ports(prepared: &Prepared, kubernetes: bool) -> Result<(), Failure> {
+    let print = if kubernetes { settings::kubernetes_ports } else { settings::compose_ports };
+    Ok(write!(io::stdout(), "{}", print(&prepared.loaded.settings))?)
+}
+
+fn print_hash() -> Result<(), Failure> {
+    let mut password = Vec::new();
+    io::stdin().read_to_end(&mut password)?;
+    Ok(writeln!(io::stdout(), "{}", hash_password(&password)?)?)
+}

@@ -1,15 +1,15 @@
 //! The commands, one page per family. To learn FTP, read these; to add a command, write it on its page and name it in
 //! [`TABLE`]: FEAT, HELP, the 501 and the 530 follow from its [`Spec`].
 
-mod about;
-mod facts;
-mod link;
-mod list;
-mod login;
-mod manage;
-mod navigate;
-mod site;
-mod transfer;
+pub mod about;
+pub mod facts;
+pub mod link;
+pub mod list;
+pub mod login;
+pub mod manage;
+pub mod navigate;
+pub mod site;
+pub mod transfer;
 
 use std::future::Future;
 use std::pin::Pin;

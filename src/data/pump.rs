@@ -106,10 +106,11 @@ async fn send_piece(stream: &mut TcpStream, mut piece: &[u8], flow: &Flow<'_>) -
 async fn receive_block(stream: &mut TcpStream, buffer: &mut Vec<u8>, flow: &mut Flow<'_>) -> Result<usize, Failure> {
     let most = BLOCK.min(flow.pace.chunk()).max(1);
     buffer.reserve(most);
+    let mut limited = stream.take(most as u64);
     let received = tokio::select! {
         biased;
         () = flow.stop.cancelled() => return Err(Failure::Aborted),
-        read = within(flow.stall, stream.take(most as u64).read_buf(buffer)) => {
+        read = within(flow.stall, limited.read_buf(buffer)) => {
             read.ok_or(Failure::Stalled)?.map_err(Failure::Broken)?
         }
     };

@@ -1,7 +1,7 @@
 //! A file on its way to a client.
 
 use std::fs::File;
-use std::io::{Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use cap_std::fs::OpenOptions;
 
@@ -15,10 +15,26 @@ use crate::users::Permission;
 pub struct Retrieval {
     /// The file, standing at `offset`.
     pub file: File,
-    /// Where to begin, in bytes; at most `size`.
+    /// Where the next byte to send stands; at most `size`.
     pub offset: u64,
     /// The length of the file when it was opened, in bytes. If fewer can be read, the file was cut meanwhile.
     pub size: u64,
+}
+
+impl Retrieval {
+    /// Appends at most `most` bytes to `block`; none are appended at the end.
+    ///
+    /// # Errors
+    /// See [`FileError`]. A file that was cut meanwhile is an error: what was promised cannot be sent.
+    pub fn read_block(&mut self, block: &mut Vec<u8>, most: usize) -> Result<(), FileError> {
+        let rest = self.size - self.offset;
+        let most = usize::try_from(rest).map_or(most, |rest| rest.min(most));
+        let before = block.len();
+        self.file.by_ref().take(most as u64).read_to_end(block)?;
+        let count = block.len() - before;
+        self.offset += count as u64;
+        if count < most { Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()) } else { Ok(()) }
+    }
 }
 
 impl Home {

@@ -50,6 +50,11 @@ pub fn stopping(signal: &str, sessions: u32) {
     info!(message = "stopping", signal, sessions);
 }
 
+/// Something that an operator should look at, found at start.
+pub fn warning(warning: &str) {
+    warn!(message = warning);
+}
+
 /// A connection could not be accepted.
 pub fn accept_failed(error: &std::io::Error) {
     warn!(message = "accepting a connection failed", error = error.to_string());

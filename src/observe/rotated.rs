@@ -36,6 +36,7 @@ impl Rotated {
             LogRotation::Never => Rotation::NEVER,
             LogRotation::Hourly => Rotation::HOURLY,
             LogRotation::Daily => Rotation::DAILY,
+            LogRotation::Weekly => Rotation::WEEKLY,
         };
         let keep = keep.and_then(|keep| usize::try_from(keep).ok()).filter(|_| rotation != Rotation::NEVER);
         let appender = RollingFileAppender::builder().rotation(rotation).filename_prefix(&name).build(directory);

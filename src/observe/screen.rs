@@ -1,5 +1,6 @@
 //! The screen at start: who may do what, where, within which limits.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -31,6 +32,12 @@ pub struct UserLine {
     pub home: PathBuf,
     /// Permission letters.
     pub letters: String,
+}
+
+impl fmt::Display for UserLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} {}", self.name, self.letters, self.home.display())
+    }
 }
 
 impl StartScreen {

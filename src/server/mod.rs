@@ -3,10 +3,12 @@
 mod accept;
 mod connection;
 mod control;
+mod prepare;
 mod signals;
 mod start;
 
-pub use start::build_service;
+pub use prepare::{Complaints, Homes, Prepared, prepare};
+pub use start::{build_service, fit_out_process, log_settings, runtime, start_screen};
 
 use std::io;
 use std::net::SocketAddr;
@@ -47,9 +49,10 @@ impl Server {
     /// The signal handlers could not be installed.
     pub async fn run_until_signalled(self) -> io::Result<()> {
         let stop = CancellationToken::new();
+        let seats = self.service.seats.clone();
         tokio::select! {
             // Ends by itself only with the second signal or an error: the first one cancels `stop`.
-            signalled = signals::watch(&stop) => signalled,
+            signalled = signals::watch(&stop, || seats.taken()) => signalled,
             () = self.run(stop.clone()) => Ok(()),
         }
     }

@@ -13,10 +13,10 @@ use crate::observe::events;
 ///
 /// # Errors
 /// The handlers could not be installed.
-pub(super) async fn watch(stop: &CancellationToken) -> io::Result<()> {
+pub(super) async fn watch(stop: &CancellationToken, sessions: impl Fn() -> u32) -> io::Result<()> {
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     if let Some(signal) = signals.next().await {
-        events::stopping(signal_hook::low_level::signal_name(signal).unwrap_or("signal"));
+        events::stopping(signal_hook::low_level::signal_name(signal).unwrap_or("signal"), sessions());
         stop.cancel();
     }
     signals.next().await;

@@ -1,28 +1,40 @@
-//! From settings to a service: the users are read, the limits set up, the process prepared.
+//! From what was prepared to a running server: the limits are set up, the process is fitted out, the screen is shown.
 
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::stat::{Mode, umask};
 
+use super::prepare::Prepared;
 use crate::data::{Admission, Advertiser, PassivePorts};
 use crate::limits::{PaceSettings, Paces, Seats, SharedRates, Stays, Tries};
-use crate::observe::{LogError, TransferLog};
+use crate::observe::{LogError, LogSettings, StartScreen, TransferLog, UserLine};
 use crate::session::Service;
-use crate::settings::Settings;
+use crate::settings::{Count, FIELDS, Loaded, Masquerade, Origin, Settings};
 use crate::users::{Authenticator, Roster};
+
+/// Descriptors that are none of a session's: the log, the listeners, the runtime's own.
+const SPARE_DESCRIPTORS: u64 = 64;
+/// Descriptors of a busy session: control, data, file, and a passive listener.
+const DESCRIPTORS_A_SESSION: u64 = 4;
 
 /// Sets up what all sessions share.
 ///
 /// # Errors
 /// The transfer log cannot be opened.
-pub fn build_service(settings: Settings, roster: Roster) -> Result<Service, LogError> {
+pub fn build_service(prepared: Prepared) -> Result<Service, LogError> {
+    let settings = prepared.loaded.settings;
     let zone = if settings.use_gmt_times { TimeZone::UTC } else { TimeZone::system() };
     let transfer_log =
         settings.transfer_log.as_deref().map(|path| TransferLog::open(path, zone.clone())).transpose()?;
     let trusted = settings.trusted_peers.clone();
     let admission = Admission { anybody: settings.permit_foreign_addresses, trusted: trusted.clone() };
     Ok(Service {
-        authenticator: Authenticator::new(Arc::new(roster)),
+        authenticator: Authenticator::new(Arc::new(prepared.roster)),
         seats: Seats::new(settings.max_cons.limit(), settings.max_per_ip.limit(), trusted.clone()),
         stays: Stays::new(),
         tries: Tries::new(settings.ban_after.limit(), settings.ban_time.limit().unwrap_or_default(), trusted),
@@ -49,4 +61,118 @@ fn pace_settings(settings: &Settings) -> PaceSettings {
         },
         trusted: settings.trusted_peers.clone(),
     }
+}
+
+/// The log that the settings ask for.
+#[must_use]
+pub fn log_settings(settings: &Settings) -> LogSettings {
+    LogSettings {
+        level: settings.log_level,
+        format: settings.log_format,
+        file: settings.logging_name.clone().filter(|_| settings.enable_logging),
+        rotation: settings.log_rotation,
+        keep: settings.log_keep.limit(),
+    }
+}
+
+/// Sets the umask and raises the limit of open files as far as the kernel lets us. Says what will not do.
+#[must_use]
+pub fn fit_out_process(settings: &Settings) -> Vec<String> {
+    // All nine bits and no more are in the setting, so none is lost.
+    umask(Mode::from_bits_truncate(settings.umask.0));
+    let Some(sessions) = settings.max_cons.limit() else { return Vec::new() };
+    let wanted = u64::from(sessions) * DESCRIPTORS_A_SESSION + SPARE_DESCRIPTORS;
+    let available = raise_descriptor_limit().unwrap_or(0);
+    if available >= wanted {
+        return Vec::new();
+    }
+    vec![format!("max_cons: {sessions} sessions may need {wanted} open files, and the process may have {available}")]
+}
+
+fn raise_descriptor_limit() -> nix::Result<u64> {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
+    Ok(most)
+}
+
+/// What is in force, in words; made before the service takes the settings.
+#[must_use]
+pub fn start_screen(loaded: &Loaded, roster: &Roster) -> StartScreen {
+    let settings = &loaded.settings;
+    StartScreen {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        sources: sources(loaded),
+        listening: settings.ip.iter().map(|address| SocketAddr::new(address, settings.port)).collect(),
+        advertised: advertised(settings),
+        passive_ports: settings.passive_ports.to_string(),
+        users: roster
+            .accounts()
+            .map(|account| UserLine {
+                name: account.name.clone(),
+                home: account.home.clone(),
+                letters: account.permissions.to_string(),
+            })
+            .collect(),
+        limits: limits(settings),
+    }
+}
+
+/// The layers that gave something, lowest first.
+fn sources(loaded: &Loaded) -> Vec<String> {
+    let mut files: Vec<&PathBuf> = Vec::new();
+    let mut given = Vec::new();
+    for origin in FIELDS.iter().filter_map(|field| loaded.origins.get(field.name)) {
+        match origin {
+            Origin::File(path) if !files.contains(&path) => files.push(path),
+            Origin::Given(place) => given.push(place.clone()),
+            Origin::Default | Origin::File(_) => {}
+        }
+    }
+    let files = files.into_iter().map(|path| path.display().to_string());
+    std::iter::once("defaults".to_owned()).chain(files).chain(given).collect()
+}
+
+fn advertised(settings: &Settings) -> String {
+    let address = match &settings.masquerade_address {
+        Masquerade::Off => "the local address of each connection".to_owned(),
+        Masquerade::Address(address) => address.to_string(),
+        Masquerade::Name(name) => format!("{name}, resolved in the background"),
+    };
+    if settings.masquerade_map.is_empty() { address } else { format!("by masquerade_map, else {address}") }
+}
+
+fn limits(settings: &Settings) -> Vec<String> {
+    let count = |limit: Count| limit.limit().map_or("no limit".to_owned(), |limit| limit.to_string());
+    let rates = [
+        ("upload of one connection", settings.max_upload),
+        ("download of one connection", settings.max_download),
+        ("upload of one user", settings.max_upload_per_user),
+        ("download of one user", settings.max_download_per_user),
+        ("upload from one address", settings.max_upload_per_ip),
+        ("download to one address", settings.max_download_per_ip),
+        ("upload in all", settings.max_upload_total),
+        ("download in all", settings.max_download_total),
+    ];
+    let mut limits = vec![format!(
+        "sessions: {} in all, {} from one address, {} of one user",
+        count(settings.max_cons),
+        count(settings.max_per_ip),
+        count(settings.max_per_user)
+    )];
+    limits.extend(
+        rates.into_iter().filter(|(_, rate)| rate.limit().is_some()).map(|(what, rate)| format!("{what}: {rate}/s")),
+    );
+    limits.push(format!(
+        "timeouts: log-in {}, idle {}, data {}, data connection {}",
+        settings.login_timeout, settings.idle_timeout, settings.data_timeout, settings.data_connect_timeout
+    ));
+    limits
+}
+
+/// The runtime that everything runs on.
+///
+/// # Errors
+/// The kernel gives no threads.
+pub fn runtime() -> io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }

@@ -67,6 +67,20 @@ macro_rules! settings {
                 vec![$($crate::settings::value::Value::write(&self.$name)),+]
             }
 
+            /// Changes one setting by its name, from text as an operator would write it.
+            ///
+            /// # Errors
+            /// There is no such setting, or the text is no value of it.
+            pub fn set(&mut self, name: &str, text: &str) -> Result<(), $crate::settings::Problem> {
+                let refused = |expected: &str| $crate::settings::Problem::new(name, format!("expected {expected}"));
+                match name {
+                    $(stringify!($name) => self.$name = <$type as $crate::settings::Value>::read(text)
+                        .ok_or_else(|| refused(<$type as $crate::settings::Value>::EXPECTED))?,)+
+                    _ => return Err($crate::settings::Problem::new(name, "there is no such setting")),
+                }
+                Ok(())
+            }
+
             /// Reads every field by itself, so that no problem hides another. A field with one keeps its default.
             pub(super) fn read(layers: &figment::Figment) -> (Self, Vec<$crate::settings::problem::Problem>) {
                 let mut problems = Vec::new();

@@ -16,7 +16,7 @@ use super::layers::{Layer, origins};
 use super::problem::{Problem, Problems, nearest};
 use super::share::Share;
 use super::table::{FIELDS, Settings};
-use super::{cli, cross, environment};
+use super::{cli, cross};
 
 /// Settings in force, and how they came to be.
 #[derive(Debug, Clone)]
@@ -65,7 +65,7 @@ pub fn load(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     current_directory: &Path,
 ) -> Result<Loaded, Problems> {
-    let mut variables = environment::sort(environment);
+    let mut variables = super::environment::sort(environment);
     let mut problems = std::mem::take(&mut variables.problems);
 
     let mut by_variable = Layer::default();
@@ -105,6 +105,12 @@ pub fn load(
     problems.append(&mut findings.problems);
     loaded.warnings.append(&mut findings.warnings);
     if problems.is_empty() { Ok(loaded) } else { Err(Problems { list: problems, partial: Box::new(loaded) }) }
+}
+
+/// The environment of this process, for [`load`].
+#[expect(clippy::disallowed_methods, reason = "this is the place where the environment is read")]
+pub fn environment() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os()
 }
 
 impl Loaded {

@@ -27,7 +27,7 @@ mod value;
 
 pub use cross::{Findings, Surroundings, examine};
 pub use field::Field;
-pub use load::{Loaded, Origin, load};
+pub use load::{Loaded, Origin, environment, load};
 pub use ports::{compose_ports, kubernetes_ports};
 pub use problem::{Problem, Problems};
 pub use render::{readme_table, render_check, settings_file};

@@ -40,7 +40,7 @@ pub struct UsersText<'a> {
     pub text: &'a [u8],
 }
 
-/// The user of the settings `user`, `pass` and `perm`. Its home is `home_root`/name.
+/// The user of the settings `user`, `pass` and `perm`.
 #[derive(Clone, Copy)]
 pub struct SingleUser<'a> {
     /// `user`
@@ -49,6 +49,8 @@ pub struct SingleUser<'a> {
     pub password: &'a [u8],
     /// `perm`
     pub permissions: Permissions,
+    /// `home_root`/name, or the folder that the command line shares; absolute.
+    pub home: &'a Path,
 }
 
 /// The settings `anonymous_path` and `anonymous_perm`.
@@ -70,7 +72,7 @@ impl Roster {
         for text in sources.texts {
             assembly.add_text(text, sources.home_root);
         }
-        assembly.add_single(&sources.single, sources.home_root);
+        assembly.add_single(&sources.single);
         if let Some(anonymous) = &sources.anonymous {
             assembly.add_anonymous(anonymous);
         }
@@ -128,7 +130,7 @@ impl Assembly {
         }
     }
 
-    fn add_single(&mut self, user: &SingleUser, home_root: &Path) {
+    fn add_single(&mut self, user: &SingleUser) {
         let (name_place, password_place) = (Place::setting("user"), Place::setting("pass"));
         match (user.name, user.password) {
             ("", []) => {}
@@ -136,7 +138,7 @@ impl Assembly {
             (_, []) => self.problems.push(password_place.finding("there is a `user` and no password for it")),
             (name, password) => match (user_name(name.as_bytes()), Secret::parse(password)) {
                 (Ok(name), Ok(secret)) => {
-                    let account = Account::new(name, secret, user.permissions, home_root.join(name));
+                    let account = Account::new(name, secret, user.permissions, user.home.to_owned());
                     self.add(name_place, account);
                 }
                 (name, secret) => {
@@ -174,7 +176,7 @@ impl Assembly {
 mod tests {
     use super::*;
 
-    const NO_SINGLE: SingleUser = SingleUser { name: "", password: b"", permissions: Permissions::ALL };
+    const NO_SINGLE: SingleUser = SingleUser { name: "", password: b"", permissions: Permissions::ALL, home: Path::new("/srv/single") };
 
     fn sources<'a>(texts: &'a [UsersText<'a>]) -> RosterSources<'a> {
         RosterSources { home_root: Path::new("/srv/ftp"), texts, single: NO_SINGLE, anonymous: None }
@@ -192,7 +194,7 @@ mod tests {
     fn every_source_adds_its_users() {
         let texts = [text("users.conf", "alice x elr alice\nbob x elr /data/bob"), text("users", "carol x elr carol")];
         let (roster, warnings) = Roster::assemble(&RosterSources {
-            single: SingleUser { name: "dave", password: b"x", permissions: Permissions::ALL },
+            single: SingleUser { name: "dave", password: b"x", permissions: Permissions::ALL, home: Path::new("/srv/single") },
             anonymous: Some(AnonymousUser { home: Path::new("/srv/pub"), permissions: Permissions::READ_ONLY }),
             ..sources(&texts)
         })
@@ -238,7 +240,7 @@ mod tests {
             text("users.conf", "alice x elr alice\nbob x elr bob\nalice y elr alice"),
             text("users", "# more\nbob z elr bob"),
         ];
-        let single = SingleUser { name: "alice", password: b"x", permissions: Permissions::ALL };
+        let single = SingleUser { name: "alice", password: b"x", permissions: Permissions::ALL, home: Path::new("/srv/single") };
         let problems = Roster::assemble(&RosterSources { single, ..sources(&texts) }).unwrap_err();
         assert_eq!(
             said(&problems),
@@ -261,7 +263,7 @@ mod tests {
             ("carol", b"$1$S3cr3t$x", &["pass: "]),
             ("..", b"$6$S3cr3t", &["user: ", "pass: "]),
         ] {
-            let single = SingleUser { name, password, permissions: Permissions::ALL };
+            let single = SingleUser { name, password, permissions: Permissions::ALL, home: Path::new("/srv/single") };
             let problems = said(&Roster::assemble(&RosterSources { single, ..sources(&texts) }).unwrap_err());
             let want: Vec<_> = ["users.conf:1: ", "users:1: "].iter().chain(want).collect();
             assert_eq!(problems.len(), want.len(), "{problems:?}");

@@ -1,5 +1,6 @@
 //! How old clients write file names.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::super::value::unit;
@@ -16,6 +17,35 @@ pub enum Encoding {
 unit!(Encoding, Text, "an encoding that holds ASCII as it is, such as utf8, latin-1, gbk or shift_jis (not utf-16)");
 
 impl Encoding {
+    /// UTF-8, which is also what OPTS UTF8 ON asks for.
+    pub const UTF8: Self = Self::Utf8;
+
+    /// Whether names pass through as they are.
+    #[must_use]
+    pub fn is_utf8(self) -> bool {
+        self == Self::Utf8
+    }
+
+    /// A name from the wire as it stands on the disk. Bytes that are none of the encoding are taken as they are.
+    #[must_use]
+    pub fn decode(self, name: &[u8]) -> Cow<'_, [u8]> {
+        let Self::Legacy(encoding) = self else { return Cow::Borrowed(name) };
+        match encoding.decode_without_bom_handling_and_without_replacement(name) {
+            Some(Cow::Owned(text)) => Cow::Owned(text.into_bytes()),
+            _ => Cow::Borrowed(name),
+        }
+    }
+
+    /// A name from the disk as it goes on the wire. What the encoding cannot write goes as it is.
+    #[must_use]
+    pub fn encode(self, name: &[u8]) -> Cow<'_, [u8]> {
+        let (Self::Legacy(encoding), Ok(text)) = (self, std::str::from_utf8(name)) else { return Cow::Borrowed(name) };
+        match encoding.encode(text) {
+            (bytes, _, false) => bytes,
+            (_, _, true) => Cow::Borrowed(name),
+        }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         // Python's spelling, and so pyftpdlib's; the WHATWG labels of encoding_rs know `latin1` only.
         let label = if text.eq_ignore_ascii_case("latin-1") { "latin1" } else { text };

@@ -1,0 +1,150 @@
+//! From settings to what serving needs: users.conf is read, the rest of the mistakes is found, all in one run.
+
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::path::Path;
+
+use crate::files::create_home;
+use crate::settings::{Loaded, Origin, Problem, Problems, Settings, Surroundings, examine};
+use crate::users::{AnonymousUser, Finding, Roster, RosterSources, SingleUser, UsersText};
+
+/// Settings and users that may serve.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The settings, and where they come from.
+    pub loaded: Loaded,
+    /// Who may log in.
+    pub roster: Roster,
+    /// What an operator should look at.
+    pub warnings: Vec<String>,
+}
+
+/// What preparing may do to the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Homes {
+    /// Make the home of anonymous, if `create_homes` says so.
+    Make,
+    /// Only look.
+    Look,
+}
+
+/// Everything that keeps the server from starting, one complaint a line.
+#[derive(Debug)]
+pub struct Complaints(Vec<String>);
+
+/// Reads the users and looks at everything together. Relative paths are meant from `current_directory`.
+///
+/// # Errors
+/// Every problem of settings and users; none names a password.
+pub fn prepare(
+    loaded: Result<Loaded, Problems>,
+    current_directory: &Path,
+    homes: Homes,
+) -> Result<Prepared, Complaints> {
+    let (mut loaded, mut complaints) = match loaded {
+        Ok(loaded) => (loaded, Vec::new()),
+        Err(problems) => (*problems.partial, told(&problems.list)),
+    };
+    let settings = &mut loaded.settings;
+    settings.home_root = current_directory.join(&settings.home_root);
+    settings.anonymous_path = current_directory.join(&settings.anonymous_path);
+
+    let roster = read_roster(&loaded, current_directory);
+    // Accounts that could not be read are no reason to say that there are none.
+    let accounts = roster.as_ref().ok().filter(|_| complaints.is_empty());
+    let surroundings = Surroundings {
+        accounts: accounts.map(|(roster, _)| roster.accounts().filter(|account| !account.anonymous).count()),
+        anonymous_home: anonymous_home_is_there(&loaded.settings, homes),
+        local_addresses: &local_addresses(&loaded.settings),
+    };
+    let found = examine(&loaded, &surroundings);
+    complaints.extend(told(&found.problems));
+    match roster {
+        Ok((roster, warnings)) if complaints.is_empty() => {
+            let mut all = std::mem::take(&mut loaded.warnings);
+            all.extend(found.warnings);
+            all.extend(warnings.iter().map(ToString::to_string));
+            Ok(Prepared { loaded, roster, warnings: all })
+        }
+        Ok(_) => Err(Complaints(complaints)),
+        Err(more) => {
+            complaints.extend(more);
+            Err(Complaints(complaints))
+        }
+    }
+}
+
+fn told(problems: &[Problem]) -> Vec<String> {
+    problems.iter().map(ToString::to_string).collect()
+}
+
+fn read_roster(loaded: &Loaded, current_directory: &Path) -> Result<(Roster, Vec<Finding>), Vec<String>> {
+    let settings = &loaded.settings;
+    let file = users_file(loaded, current_directory).map_err(|complaint| vec![complaint])?;
+    let inline = (loaded.place("users"), settings.users.expose().as_bytes().to_vec());
+    let texts = [file, Some(inline)];
+    let texts: Vec<UsersText<'_>> =
+        texts.iter().flatten().map(|(source, text)| UsersText { source, text }).collect();
+    let own_home = settings.home_root.join(&settings.user);
+    let single = SingleUser {
+        name: &settings.user,
+        password: settings.pass.expose().as_bytes(),
+        permissions: settings.perm,
+        home: loaded.share.as_ref().map_or(&own_home, |share| &share.directory),
+    };
+    let anonymous = settings
+        .enable_anonymous
+        .then_some(AnonymousUser { home: &settings.anonymous_path, permissions: settings.anonymous_perm });
+    let sources = RosterSources { home_root: &settings.home_root, texts: &texts, single, anonymous };
+    Roster::assemble(&sources).map_err(|findings| findings.iter().map(ToString::to_string).collect())
+}
+
+/// The users file and what to call it; none is fine where nobody asked for one by name.
+fn users_file(loaded: &Loaded, current_directory: &Path) -> Result<Option<(String, Vec<u8>)>, String> {
+    let Some(path) = &loaded.settings.users_file else { return Ok(None) };
+    match std::fs::read(current_directory.join(path)) {
+        Ok(text) => Ok(Some((path.display().to_string(), text))),
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && loaded.origins.get("users_file") == Some(&Origin::Default) =>
+        {
+            Ok(None)
+        }
+        Err(error) => {
+            let place = loaded.place("users_file");
+            Err(format!("{place}: found {}, which cannot be read ({error}), expected users.conf", path.display()))
+        }
+    }
+}
+
+fn anonymous_home_is_there(settings: &Settings, homes: Homes) -> bool {
+    let path = &settings.anonymous_path;
+    if settings.enable_anonymous && settings.create_homes && !path.exists() {
+        return homes == Homes::Look || create_home(path, settings.dir_mode.0).is_ok();
+    }
+    path.is_dir()
+}
+
+/// Where clients find the server: the addresses it listens on, or those of the machine if it listens on all.
+fn local_addresses(settings: &Settings) -> Vec<IpAddr> {
+    if !settings.ip.iter().any(|address| address.is_unspecified()) {
+        return settings.ip.iter().collect();
+    }
+    let Ok(interfaces) = nix::ifaddrs::getifaddrs() else { return Vec::new() };
+    interfaces
+        .filter_map(|interface| interface.address)
+        .filter_map(|address| match (address.as_sockaddr_in(), address.as_sockaddr_in6()) {
+            (Some(v4), _) => Some(IpAddr::V4(v4.ip())),
+            (_, Some(v6)) => Some(IpAddr::V6(v6.ip())),
+            _ => None,
+        })
+        .collect()
+}
+
+impl fmt::Display for Complaints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+impl std::error::Error for Complaints {}
