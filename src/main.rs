@@ -48,16 +48,16 @@ fn serve(prepared: Prepared) -> Result<(), Failure> {
     let log = observe::init(&server::log_settings(settings))?;
     let mut warnings = prepared.warnings.clone();
     warnings.extend(server::fit_out_process(settings));
-    let mut screen = server::start_screen(&prepared.loaded, &prepared.roster).lines();
-    screen.extend(prepared.loaded.share.as_ref().map(|share| share.describe(settings)));
-    screen.extend(prepared.loaded.notes.iter().cloned());
+    let mut screen = server::start_screen(&prepared.loaded, &prepared.roster);
+    let mut more: Vec<String> = prepared.loaded.share.iter().map(|share| share.describe(settings)).collect();
+    more.extend(prepared.loaded.notes.iter().cloned());
     let runtime = server::runtime()?;
     let served = runtime.block_on(async {
         let server = Server::bind(server::build_service(prepared)?)
             .map_err(|(address, error)| format!("ip, port: cannot listen on {address}: {error}"))?;
-        screen.iter().for_each(|line| events::start_screen(line));
+        screen.listening = server.addresses();
+        screen.lines().iter().chain(&more).for_each(|line| events::start_screen(line));
         warnings.iter().for_each(|warning| events::warning(warning));
-        server.addresses().into_iter().for_each(events::listening);
         server.run_until_signalled().await.map_err(Failure::from)
     });
     // File operations that hang, on a dead mount say, are not waited for.

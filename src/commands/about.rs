@@ -57,7 +57,8 @@ impl Command for Opts {
         let (command, option) = Argument::split(argument.some()?);
         let word = option.word().unwrap_or_default();
         match (command.as_slice(), word.as_slice()) {
-            (b"UTF8" | b"UTF-8", b"" | b"ON") | (b"UTF8" | b"UTF-8", b"NLST") => Ok(Self::Utf8(true)),
+            // UTF8 NLST is what a draft before RFC 2640 had; old clients still say it.
+            (b"UTF8" | b"UTF-8", b"" | b"ON" | b"NLST") => Ok(Self::Utf8(true)),
             (b"UTF8" | b"UTF-8", b"OFF") => Ok(Self::Utf8(false)),
             (b"MLST", _) => Ok(Self::Mlst(FactSet::chosen(option.bytes()))),
             (b"HASH", b"") => Ok(Self::Hash(None)),

@@ -99,7 +99,8 @@ impl Members for Pasv {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         forget_plan(member)?;
         let (client, local) = (session.peer.ip(), session.local.ip());
-        let address = session.service.advertiser.address_for(client, local).map_err(|_| replies::no_passive_address())?;
+        let address =
+            session.service.advertiser.address_for(client, local).map_err(|_| replies::no_passive_address())?;
         let passive = listen(session)?;
         let port = passive.port();
         member.plan = DataPlan::Passive(passive);

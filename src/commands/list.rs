@@ -123,10 +123,10 @@ pub(super) async fn path_status(session: &Session, member: &Member, argument: &[
     let shown = session.encoding.encode(member.path(session, &path)?.as_bytes()).into_owned();
     let found = find_entries(session, member, path).await?;
     let mut form = unix_form(session);
-    let mut entries = found.entries;
+    let entries = found.entries;
     let lines = member.ask(session, move |_| {
         let mut lines = Vec::new();
-        while let Some(entry) = entries.next() {
+        for entry in entries {
             let (name, found) = entry?;
             let mut line = Vec::new();
             form(&mut line, &name, &found);

@@ -153,12 +153,8 @@ impl Anyone for Acct {
 pub struct Host;
 
 impl Command for Host {
-    const SPEC: &'static Spec = &Spec {
-        verb: "HOST",
-        syntax: "<SP> name",
-        features: &[Feature::Fixed("HOST")],
-        ..Spec::BASIC
-    };
+    const SPEC: &'static Spec =
+        &Spec { verb: "HOST", syntax: "<SP> name", features: &[Feature::Fixed("HOST")], ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         argument.some().map(|_| Self)

@@ -10,11 +10,11 @@ use super::{Command, Feature, Members, Ran, Spec, say};
 use crate::data::{Body, DataPlan, Patience, Progress, Report, Source, Transfer, file_source};
 use crate::files::{PendingUpload, Placement};
 use crate::limits::{Direction, Pace};
+use crate::observe::events::SessionId;
 use crate::observe::{self, events};
 use crate::path::VirtualPath;
 use crate::protocol::argument::parse_number;
 use crate::protocol::{Argument, Reply, Syntax, replies};
-use crate::observe::events::SessionId;
 use crate::session::{Member, Moved, Outcome, Representation, Service, Session, Task};
 use crate::users::Account;
 

@@ -100,7 +100,8 @@ fn v4(address: IpAddr) -> Result<Ipv4Addr, NoAddress> {
 
 /// Asks the system's name servers and hosts file, both read anew, for a container's may change under us.
 async fn resolve(name: String) -> Result<(Ipv4Addr, Duration), String> {
-    let resolver = TokioResolver::builder_tokio().and_then(|builder| builder.build()).map_err(|e| e.to_string())?;
+    let resolver =
+        TokioResolver::builder_tokio().and_then(hickory_resolver::ResolverBuilder::build).map_err(|e| e.to_string())?;
     let answer = resolver.lookup_ip(name).await.map_err(|e| e.to_string())?;
     let address = answer.iter().find_map(|address| v4(address).ok()).ok_or("it has no IPv4 address")?;
     Ok((address, answer.valid_until().saturating_duration_since(std::time::Instant::now())))

@@ -84,7 +84,8 @@ impl PassivePorts {
         let start = random() % count;
         for step in 0..count {
             let offset = (start + step) % count;
-            let Some(port) = u16::try_from(offset).ok().and_then(|offset| self.range.first().checked_add(offset)) else {
+            let Some(port) = u16::try_from(offset).ok().and_then(|offset| self.range.first().checked_add(offset))
+            else {
                 continue;
             };
             let mut local = local;

@@ -10,7 +10,7 @@ use cap_std::ambient_authority;
 use cap_std::fs::Dir;
 
 use super::FileError;
-use crate::users::{Permission, Permissions};
+use crate::settings::{Permission, Permissions};
 
 /// Everything that can be done to served files. Each operation asks for its permission itself, so that no command can
 /// forget to, and each takes paths as the client means them.

@@ -6,7 +6,7 @@ use super::jail::facts_of;
 use super::{DirectoryStream, FileError, Home};
 use crate::listing::Facts;
 use crate::path::VirtualPath;
-use crate::users::Permission;
+use crate::settings::Permission;
 
 impl Home {
     /// Whether `path` is a directory that can be entered.

@@ -5,7 +5,7 @@ use cap_std::fs::{DirBuilder, DirBuilderExt};
 use super::jail::Held;
 use super::{FileError, Home};
 use crate::path::VirtualPath;
-use crate::users::Permission;
+use crate::settings::Permission;
 
 impl Home {
     /// Makes a directory.

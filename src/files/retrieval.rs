@@ -8,7 +8,7 @@ use cap_std::fs::OpenOptions;
 use super::jail::open_regular;
 use super::{FileError, Home};
 use crate::path::VirtualPath;
-use crate::users::Permission;
+use crate::settings::Permission;
 
 /// An open file, and how much of it is to be sent: what is appended after the opening is not.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ use nix::unistd::{AccessFlags, close, faccessat};
 use super::jail::open_regular;
 use super::{FileError, Home};
 use crate::path::{MAX_COMPONENT, VirtualPath};
-use crate::users::Permission;
+use crate::settings::Permission;
 
 /// How the names begin that STOU makes when the client gives none.
 pub const UNIQUE_PREFIX: &[u8] = b"ftpd";

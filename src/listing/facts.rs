@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use super::columns::{push_base, push_right};
 use super::unix::civil;
 use super::{Facts, Kind};
-use crate::users::{Permission, Permissions};
+use crate::settings::{Permission, Permissions};
 
 /// The facts that one session has chosen, by OPTS MLST (RFC 3659, section 7.9). At first those of pyftpdlib.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

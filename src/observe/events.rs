@@ -40,11 +40,6 @@ pub fn start_screen(line: &str) {
     info!(message = line);
 }
 
-/// The server accepts connections.
-pub fn listening(address: SocketAddr) {
-    info!(message = "listening", %address);
-}
-
 /// The server was asked to end.
 pub fn stopping(signal: &str, sessions: u32) {
     info!(message = "stopping", signal, sessions);

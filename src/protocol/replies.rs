@@ -274,10 +274,7 @@ pub fn privileged_port() -> Reply {
 /// EPRT or EPSV with a network protocol other than the control connection's (RFC 2428 section 2).
 #[must_use]
 pub fn use_family(family: Family) -> Reply {
-    Reply::new(
-        Code::BAD_PROTOCOL,
-        format!("Network protocol not supported, use ({}).", family.number()).into_bytes(),
-    )
+    Reply::new(Code::BAD_PROTOCOL, format!("Network protocol not supported, use ({}).", family.number()).into_bytes())
 }
 
 /// The whole passive range is in use.

@@ -142,6 +142,12 @@ impl Reply {
         self.code
     }
 
+    /// Whether it says that there is no such command (500).
+    #[must_use]
+    pub fn is_unknown_command(&self) -> bool {
+        self.code == Code::UNKNOWN_COMMAND
+    }
+
     /// The text of its first line, for the log.
     #[must_use]
     pub fn first_line(&self) -> &[u8] {
@@ -190,7 +196,8 @@ mod tests {
     #[test]
     fn forms_of_a_reply() {
         assert_eq!(encoded(&Reply::fixed(Code::OKAY, "Done.")), "200 Done.\r\n");
-        let status = Reply::lines(Code::STATUS, &b"Status:"[..], vec![b"226 a".to_vec(), b"b\r\n226 c".to_vec()], "End.");
+        let status =
+            Reply::lines(Code::STATUS, &b"Status:"[..], vec![b"226 a".to_vec(), b"b\r\n226 c".to_vec()], "End.");
         assert_eq!(encoded(&status), "211-Status:\r\n 226 a\r\n b  226 c\r\n211 End.\r\n");
         assert_eq!(encoded(&Reply::text(Code::READY, "")), "220 \r\n");
         assert_eq!(encoded(&Reply::text(Code::READY, "one")), "220 one\r\n");

@@ -12,7 +12,7 @@ use crate::commands::{self, Entry};
 use crate::data::DataPlan;
 use crate::observe::events;
 use crate::protocol::foreign::is_foreign;
-use crate::protocol::{Argument, Code, Decoded, Reply, replies};
+use crate::protocol::{Argument, Decoded, Reply, replies};
 use crate::session::{Conversation, Ending, Outcome, Phase, Session, Task};
 
 /// Bad commands in a row that end a session: it is not FTP that is spoken here.
@@ -185,7 +185,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
 
     /// Sends a final reply and counts bad commands.
     async fn answer(&mut self, reply: Reply) -> Step {
-        if reply.code() == Code::UNKNOWN_COMMAND {
+        if reply.is_unknown_command() {
             self.bad_commands += 1;
             if self.bad_commands >= BAD_COMMANDS {
                 return Err(Ending::BadCommands);

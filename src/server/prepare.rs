@@ -84,8 +84,7 @@ fn read_roster(loaded: &Loaded, current_directory: &Path) -> Result<(Roster, Vec
     let file = users_file(loaded, current_directory).map_err(|complaint| vec![complaint])?;
     let inline = (loaded.place("users"), settings.users.expose().as_bytes().to_vec());
     let texts = [file, Some(inline)];
-    let texts: Vec<UsersText<'_>> =
-        texts.iter().flatten().map(|(source, text)| UsersText { source, text }).collect();
+    let texts: Vec<UsersText<'_>> = texts.iter().flatten().map(|(source, text)| UsersText { source, text }).collect();
     let own_home = settings.home_root.join(&settings.user);
     let single = SingleUser {
         name: &settings.user,
@@ -106,7 +105,8 @@ fn users_file(loaded: &Loaded, current_directory: &Path) -> Result<Option<(Strin
     match std::fs::read(current_directory.join(path)) {
         Ok(text) => Ok(Some((path.display().to_string(), text))),
         Err(error)
-            if error.kind() == io::ErrorKind::NotFound && loaded.origins.get("users_file") == Some(&Origin::Default) =>
+            if error.kind() == io::ErrorKind::NotFound
+                && loaded.origins.get("users_file") == Some(&Origin::Default) =>
         {
             Ok(None)
         }

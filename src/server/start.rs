@@ -124,8 +124,8 @@ fn sources(loaded: &Loaded) -> Vec<String> {
     for origin in FIELDS.iter().filter_map(|field| loaded.origins.get(field.name)) {
         match origin {
             Origin::File(path) if !files.contains(&path) => files.push(path),
-            Origin::Given(place) => given.push(place.clone()),
-            Origin::Default | Origin::File(_) => {}
+            Origin::Given(place) if !given.contains(place) => given.push(place.clone()),
+            Origin::Default | Origin::File(_) | Origin::Given(_) => {}
         }
     }
     let files = files.into_iter().map(|path| path.display().to_string());

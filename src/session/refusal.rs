@@ -17,31 +17,31 @@ impl From<BadName> for Reply {
 impl From<&FileError> for Reply {
     fn from(why: &FileError) -> Self {
         match why {
-        FileError::MissingPermission => replies::not_enough_privileges(),
-        FileError::NotFound => replies::unavailable("No such file or directory."),
-        FileError::NotADirectory => replies::unavailable("Not a directory."),
-        FileError::IsADirectory => replies::unavailable("Is a directory."),
-        FileError::NotRegular => replies::unavailable("Not a regular file."),
-        FileError::AlreadyExists => replies::unavailable("File exists."),
-        FileError::NotEmpty => replies::unavailable("Directory not empty."),
-        // The same as a missing one, so that nothing is told of what lies outside.
-        FileError::OutsideHome => replies::unavailable("No such file or directory."),
-        FileError::LinkLoop => replies::unavailable("Too many levels of symbolic links."),
-        FileError::RootItself => replies::unavailable("Not allowed on the home directory."),
-        FileError::BeyondEnd { offset, size } => replies::restart_beyond_end(*offset, *size),
-        FileError::NoSpace => replies::no_space(),
-        FileError::OverQuota => replies::over_quota(),
-        FileError::InvalidName => replies::invalid_name(),
-        FileError::Cancelled => replies::transfer_aborted(),
-        FileError::TooLarge => replies::file_too_large(),
-        FileError::ReadOnly => replies::unavailable("Read-only file system."),
-        FileError::NameTooLong => replies::name_too_long(),
-        FileError::OsDenied => replies::unavailable("Permission denied."),
-        FileError::CrossDevice => replies::unavailable("Not possible across file systems."),
-        FileError::NoUniqueName => replies::no_unique_name(),
-        FileError::TryAgain | FileError::TooManyOpen => replies::try_again(),
-        FileError::Io(_) => replies::local_error(),
-    }}
+            FileError::MissingPermission => replies::not_enough_privileges(),
+            FileError::NotADirectory => replies::unavailable("Not a directory."),
+            FileError::IsADirectory => replies::unavailable("Is a directory."),
+            FileError::NotRegular => replies::unavailable("Not a regular file."),
+            FileError::AlreadyExists => replies::unavailable("File exists."),
+            FileError::NotEmpty => replies::unavailable("Directory not empty."),
+            // What lies outside is not there, so that nothing is told of it.
+            FileError::NotFound | FileError::OutsideHome => replies::unavailable("No such file or directory."),
+            FileError::LinkLoop => replies::unavailable("Too many levels of symbolic links."),
+            FileError::RootItself => replies::unavailable("Not allowed on the home directory."),
+            FileError::BeyondEnd { offset, size } => replies::restart_beyond_end(*offset, *size),
+            FileError::NoSpace => replies::no_space(),
+            FileError::OverQuota => replies::over_quota(),
+            FileError::InvalidName => replies::invalid_name(),
+            FileError::Cancelled => replies::transfer_aborted(),
+            FileError::TooLarge => replies::file_too_large(),
+            FileError::ReadOnly => replies::unavailable("Read-only file system."),
+            FileError::NameTooLong => replies::name_too_long(),
+            FileError::OsDenied => replies::unavailable("Permission denied."),
+            FileError::CrossDevice => replies::unavailable("Not possible across file systems."),
+            FileError::NoUniqueName => replies::no_unique_name(),
+            FileError::TryAgain | FileError::TooManyOpen => replies::try_again(),
+            FileError::Io(_) => replies::local_error(),
+        }
+    }
 }
 
 impl From<&Report> for Reply {

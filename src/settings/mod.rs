@@ -35,6 +35,7 @@ pub use share::Share;
 pub use table::{FIELDS, Settings};
 pub use units::{
     Cidrs, Count, Encoding, ListenAddresses, LogFormat, LogLevel, LogRotation, Masquerade, MasqueradeMap,
-    MasqueradeRule, MasqueradeTo, MasqueradeWhen, Octal, PortRange, Rate, Secret, Span,
+    MasqueradeRule, MasqueradeTo, MasqueradeWhen, Octal, Permission, Permissions, PortRange, Rate, Secret, Span,
+    UnknownLetter,
 };
 pub use value::{Expected, Form, Value};

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 use super::field::settings;
 use super::units::{
     Cidrs, Count, Encoding, ListenAddresses, LogFormat, LogLevel, LogRotation, Masquerade, MasqueradeMap, Octal,
-    PortRange, Rate, Secret, Span,
+    Permissions, PortRange, Rate, Secret, Span,
 };
-use crate::users::Permissions;
 
 settings! {
     /// The settings file itself, so not to be set in it; may be absent only when nobody asked for it by name.

@@ -212,7 +212,7 @@ impl Value for Option<PathBuf> {
     }
 }
 
-impl Value for crate::users::Permissions {
+impl Value for crate::settings::Permissions {
     const FORM: Form = Form::Text;
     const EXPECTED: &'static str = "permission letters out of elradfmwMT";
 

@@ -4,8 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::password::Secret;
-use super::permission::Permissions;
-use crate::settings::{Cidrs, Count, Rate};
+use crate::settings::{Cidrs, Count, Permissions, Rate};
 
 /// A user, or anonymous.
 #[derive(Debug, Clone)]

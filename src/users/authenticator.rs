@@ -102,7 +102,8 @@ mod tests {
     use std::task::Poll;
 
     use super::*;
-    use crate::users::{Permissions, Secret};
+    use crate::settings::Permissions;
+    use crate::users::Secret;
 
     /// `secret`, in few rounds.
     const HASH: &str = "$5$rounds=1000$salt$CCvcOM6b7TEJDPb37Aec/9UpOg4QhPNAxPpL9ZzjTB7";

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use super::account::Account;
 use super::finding::{Finding, Place};
 use super::password::Secret;
-use super::permission::Permissions;
 use super::user_name::user_name;
 use super::users_conf;
+use crate::settings::Permissions;
 
 /// The accounts, by name.
 #[derive(Debug, Default)]
@@ -150,10 +150,6 @@ impl Assembly {
     }
 
     fn add_anonymous(&mut self, anonymous: &AnonymousUser) {
-        if anonymous.permissions.has_write() {
-            let sentence = format!("`{}` lets everybody change files", anonymous.permissions);
-            self.warnings.push(Place::setting("anonymous_perm").finding(sentence));
-        }
         let account = Account::anonymous(anonymous.permissions, anonymous.home.to_owned());
         self.add(Place::setting("enable_anonymous"), account);
     }
@@ -176,10 +172,12 @@ impl Assembly {
 mod tests {
     use super::*;
 
-    const NO_SINGLE: SingleUser = SingleUser { name: "", password: b"", permissions: Permissions::ALL, home: Path::new("/srv/single") };
+    fn single<'a>(name: &'a str, password: &'a [u8]) -> SingleUser<'a> {
+        SingleUser { name, password, permissions: Permissions::ALL, home: Path::new("/srv/ftp/single") }
+    }
 
     fn sources<'a>(texts: &'a [UsersText<'a>]) -> RosterSources<'a> {
-        RosterSources { home_root: Path::new("/srv/ftp"), texts, single: NO_SINGLE, anonymous: None }
+        RosterSources { home_root: Path::new("/srv/ftp"), texts, single: single("", b""), anonymous: None }
     }
 
     fn text<'a>(source: &'a str, text: &'a str) -> UsersText<'a> {
@@ -194,7 +192,7 @@ mod tests {
     fn every_source_adds_its_users() {
         let texts = [text("users.conf", "alice x elr alice\nbob x elr /data/bob"), text("users", "carol x elr carol")];
         let (roster, warnings) = Roster::assemble(&RosterSources {
-            single: SingleUser { name: "dave", password: b"x", permissions: Permissions::ALL, home: Path::new("/srv/single") },
+            single: single("dave", b"x"),
             anonymous: Some(AnonymousUser { home: Path::new("/srv/pub"), permissions: Permissions::READ_ONLY }),
             ..sources(&texts)
         })
@@ -206,7 +204,7 @@ mod tests {
             ("anonymous", "/srv/pub"),
             ("bob", "/data/bob"),
             ("carol", "/srv/ftp/carol"),
-            ("dave", "/srv/ftp/dave"),
+            ("dave", "/srv/ftp/single"),
         ];
         assert_eq!(homes, want);
         assert_eq!(warnings.len(), 2, "one for each text: {warnings:?}");
@@ -240,7 +238,7 @@ mod tests {
             text("users.conf", "alice x elr alice\nbob x elr bob\nalice y elr alice"),
             text("users", "# more\nbob z elr bob"),
         ];
-        let single = SingleUser { name: "alice", password: b"x", permissions: Permissions::ALL, home: Path::new("/srv/single") };
+        let single = single("alice", b"x");
         let problems = Roster::assemble(&RosterSources { single, ..sources(&texts) }).unwrap_err();
         assert_eq!(
             said(&problems),
@@ -263,7 +261,7 @@ mod tests {
             ("carol", b"$1$S3cr3t$x", &["pass: "]),
             ("..", b"$6$S3cr3t", &["user: ", "pass: "]),
         ] {
-            let single = SingleUser { name, password, permissions: Permissions::ALL, home: Path::new("/srv/single") };
+            let single = single(name, password);
             let problems = said(&Roster::assemble(&RosterSources { single, ..sources(&texts) }).unwrap_err());
             let want: Vec<_> = ["users.conf:1: ", "users:1: "].iter().chain(want).collect();
             assert_eq!(problems.len(), want.len(), "{problems:?}");
@@ -271,15 +269,6 @@ mod tests {
                 assert!(problem.starts_with(want), "{problem}");
                 assert!(!problem.contains("S3cr3t"), "{problem}");
             }
-        }
-    }
-
-    #[test]
-    fn an_anonymous_that_may_write_is_warned_about() {
-        for (letters, warnings) in [("elr", 0), ("-", 0), ("elrw", 1), ("T", 1)] {
-            let anonymous = AnonymousUser { home: Path::new("/srv/pub"), permissions: letters.parse().unwrap() };
-            let (_, found) = Roster::assemble(&RosterSources { anonymous: Some(anonymous), ..sources(&[]) }).unwrap();
-            assert_eq!(found.len(), warnings, "{letters}: {found:?}");
         }
     }
 

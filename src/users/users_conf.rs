@@ -13,8 +13,8 @@ use super::columns::{BadValue, Columns};
 use super::finding::{Finding, Place};
 use super::key::Key;
 use super::password::Secret;
-use super::permission::Permissions;
 use super::user_name::user_name;
+use crate::settings::Permissions;
 
 /// A whole text, read.
 #[derive(Debug, Default)]
@@ -115,8 +115,8 @@ const PLAIN: &str =
 mod tests {
     use super::super::columns::tests::quoted;
     use super::*;
-    use crate::settings::{Cidrs, Count, Rate};
-    use crate::users::Permission;
+    use crate::settings::Permission;
+    use crate::settings::{Cidrs, Count, Permissions, Rate};
     use proptest::prelude::*;
 
     const SECRET: &str = "S3cr3t";

@@ -47,7 +47,8 @@ fn dialogues() {
     files.sort();
     let dialogues: Vec<Dialogue> = files.iter().flat_map(|file| parse(file)).collect();
     assert!(dialogues.len() >= 120, "only {} dialogues were found", dialogues.len());
-    let chosen: Vec<&Dialogue> = dialogues.iter().filter(|it| wanted.iter().all(|word| it.name.contains(word))).collect();
+    let chosen: Vec<&Dialogue> =
+        dialogues.iter().filter(|it| wanted.iter().all(|word| it.name.contains(word))).collect();
     let failures: Vec<String> = std::thread::scope(|scope| {
         // Two at a time is what a small machine carries; each has a server of its own.
         let halves = [0, 1].map(|half| {
@@ -62,7 +63,10 @@ fn dialogues() {
 
 /// `cargo test dialogues -- words of a title` plays only those whose title has all the words.
 fn option_env_filter() -> Vec<String> {
-    std::env::args().skip(1).filter(|word| !word.starts_with('-') && word != "dialogues" && !word.contains("::")).collect()
+    std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-') && word != "dialogues" && !word.contains("::"))
+        .collect()
 }
 
 struct Dialogue {

@@ -1,25 +1,26 @@
 //! A server of its own for each test, on loopback with a port of the kernel's choice, and its files.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
-use longshore::server::{Server, build_service};
-use longshore::settings::Settings;
+use longshore::server::{Homes, Server, build_service, prepare};
+use longshore::settings::{Loaded, Settings};
 use tokio_util::sync::CancellationToken;
 
 /// The users that tests log in as; bob may do all, reader only look, and carol has a hash.
-pub const USERS: &str = "\
+pub(crate) const USERS: &str = "\
 bob secret elradfmwMT bob
 reader secret elr reader
 carol $5$rounds=1000$longshore$OiGCkgOBAGTrpRBAcFjGXLpW4eMKv8D4R47EZ2F0Xw6 elradfmwMT carol
 ";
 
 /// A running server. Dropping it ends it and removes its files.
-pub struct TestServer {
+pub(crate) struct TestServer {
     /// Where it listens.
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     folder: tempfile::TempDir,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
@@ -27,12 +28,12 @@ pub struct TestServer {
 
 impl TestServer {
     /// Starts one with settings changed from those that suit tests.
-    pub fn start(change: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) fn start(change: impl FnOnce(&mut Settings)) -> Self {
         Self::start_with_users(USERS, change)
     }
 
     /// Starts one with users of its own.
-    pub fn start_with_users(users: &str, change: impl FnOnce(&mut Settings)) -> Self {
+    pub(crate) fn start_with_users(users: &str, change: impl FnOnce(&mut Settings)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         for home in ["bob", "reader", "carol", "anonymous"] {
@@ -46,17 +47,19 @@ impl TestServer {
         settings.home_root = folder.path().to_owned();
         settings.anonymous_path = folder.path().join("anonymous");
         settings.enable_anonymous = true;
-        settings.users = users.parse().unwrap();
-        settings.users_file = PathBuf::new();
+        set(&mut settings, "users", users);
+        set(&mut settings, "users_file", "");
         change(&mut settings);
+        let loaded =
+            Loaded { settings, origins: BTreeMap::new(), share: None, warnings: Vec::new(), notes: Vec::new() };
+        let prepared = prepare(Ok(loaded), folder.path(), Homes::Make).unwrap_or_else(|why| panic!("{why}"));
         let stop = CancellationToken::new();
         let (tell, told) = std::sync::mpsc::channel();
         let stopped = stop.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async move {
-                let (service, _) = build_service(settings).unwrap();
-                let server = Server::bind(service).unwrap();
+                let server = Server::bind(build_service(prepared).unwrap()).unwrap();
                 tell.send(server.addresses()[0]).unwrap();
                 server.run(stopped).await;
             });
@@ -66,17 +69,17 @@ impl TestServer {
     }
 
     /// The home of a user.
-    pub fn home(&self, user: &str) -> PathBuf {
+    pub(crate) fn home(&self, user: &str) -> PathBuf {
         self.folder.path().join(user)
     }
 
     /// The folder that holds the homes.
-    pub fn folder(&self) -> &Path {
+    pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Ends the server and waits for it.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.stop.cancel();
         if let Some(thread) = self.thread.take() {
             thread.join().expect("the server panicked");
@@ -95,6 +98,6 @@ impl Drop for TestServer {
 }
 
 /// Changes one setting by its name, as an operator would write it.
-pub fn set(settings: &mut Settings, name: &str, value: &str) {
+pub(crate) fn set(settings: &mut Settings, name: &str, value: &str) {
     settings.set(name, value).unwrap_or_else(|why| panic!("{name} = {value}: {why}"));
 }

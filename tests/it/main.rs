@@ -2,6 +2,15 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking, helpers too")]
 
 mod architecture;
+mod clients;
 mod dialogue;
+mod documents;
 mod harness;
+mod limits;
+mod logs;
+mod network;
+mod permissions;
+mod process;
 mod settings;
+mod timeouts;
+mod verbs;

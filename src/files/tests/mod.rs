@@ -24,7 +24,7 @@ use tempfile::TempDir;
 
 use super::{FileError, Home, Modes, PendingUpload, Placement};
 use crate::path::VirtualPath;
-use crate::users::Permissions;
+use crate::settings::Permissions;
 
 const MODES: Modes = Modes { file: 0o666, directory: 0o777 };
 const CANARY: &[u8] = b"canary";
