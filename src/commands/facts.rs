@@ -220,7 +220,9 @@ fn sum_up(
         match summed.await {
             Ok(digest) => reply(&digest),
             Err(why) => {
-                events::failed(id, "reading a file for its sum", &why);
+                if why.is_trouble() {
+                    events::failed(id, "reading a file for its sum", &why);
+                }
                 Reply::from(&why)
             }
         }

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Command, Feature, Members, Ran, Spec, find, say};
-use crate::data::{ActiveSettings, DataPlan, Passive};
+use crate::data::{DataPlan, Passive};
 use crate::observe::events;
 use crate::protocol::address::{Extended, Family, parse_eprt, parse_port};
 use crate::protocol::{Argument, Reply, Syntax, replies};
@@ -250,7 +250,8 @@ fn arrange_active(session: &Session, member: &mut Member, to: SocketAddr) -> Ran
     if let (SocketAddr::V6(to), SocketAddr::V6(peer)) = (&mut to, session.peer) {
         to.set_scope_id(peer.scope_id());
     }
-    let from = ActiveSettings { local: session.local.ip(), port: settings.active_source_port };
+    let mut from = session.local;
+    from.set_port(settings.active_source_port);
     member.plan = DataPlan::Active { to, from };
     say(replies::active_accepted())
 }

@@ -27,12 +27,17 @@ impl Command for User {
 
 impl Anyone for User {
     async fn run(self, Conversation { session, phase }: &mut Conversation) -> Ran {
-        let before = std::mem::replace(phase, Phase::Greeted { named: Some(self.0) });
-        if let Some(user) = before.user() {
-            events::logged_out(session.id, user);
-            return say(replies::account_flushed());
+        match phase {
+            Phase::Greeted { named, .. } => {
+                *named = Some(self.0);
+                say(replies::send_password())
+            }
+            Phase::LoggedIn(member) => {
+                events::logged_out(session.id, &member.account.name);
+                *phase = Phase::Greeted { named: Some(self.0), since: Instant::now() };
+                say(replies::account_flushed())
+            }
         }
-        say(replies::send_password())
     }
 }
 
@@ -51,7 +56,7 @@ impl Anyone for Pass {
     async fn run(self, Conversation { session, phase }: &mut Conversation) -> Ran {
         let name = match phase {
             Phase::LoggedIn(_) => return say(replies::already_logged_in()),
-            Phase::Greeted { named } => named.take().ok_or_else(replies::user_first)?,
+            Phase::Greeted { named, .. } => named.take().ok_or_else(replies::user_first)?,
         };
         let asked = Instant::now();
         let service = Arc::clone(&session.service);
@@ -164,7 +169,7 @@ impl Command for Host {
 impl Anyone for Host {
     async fn run(self, conversation: &mut Conversation) -> Ran {
         match conversation.phase {
-            Phase::Greeted { named: None } => say(replies::host_accepted()),
+            Phase::Greeted { named: None, .. } => say(replies::host_accepted()),
             _ => say(replies::host_too_late()),
         }
     }
@@ -201,7 +206,7 @@ impl Command for Rein {
 
 impl Anyone for Rein {
     async fn run(self, Conversation { session, phase }: &mut Conversation) -> Ran {
-        if let Some(user) = std::mem::replace(phase, Phase::Greeted { named: None }).user() {
+        if let Some(user) = std::mem::replace(phase, Phase::greeted()).user() {
             events::logged_out(session.id, user);
         }
         say(replies::ready_for_new_user())

@@ -7,7 +7,6 @@ mod plan;
 mod pump;
 mod source;
 
-pub use active::ActiveSettings;
 pub use advertise::{Advertiser, NoAddress};
 pub use passive::{Admission, Passive, PassivePorts, RangeUsedUp};
 pub use plan::DataPlan;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 
-use super::active::ActiveSettings;
+use super::active;
 use super::passive::Passive;
 
 /// The arrangement for the next data connection.
@@ -20,8 +20,8 @@ pub enum DataPlan {
     Active {
         /// Where the client listens.
         to: SocketAddr,
-        /// Our end.
-        from: ActiveSettings,
+        /// Our end: the control connection's local address, and the source port or 0.
+        from: SocketAddr,
     },
 }
 
@@ -40,7 +40,7 @@ impl DataPlan {
         match self {
             Self::None => Err(io::ErrorKind::NotConnected.into()),
             Self::Passive(passive) => passive.accept().await,
-            Self::Active { to, from } => from.connect(to).await,
+            Self::Active { to, from } => active::connect(from, to).await,
         }
     }
 }

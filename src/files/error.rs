@@ -62,6 +62,18 @@ pub enum FileError {
     Io(io::Error),
 }
 
+impl FileError {
+    /// Whether an operator should know: the disk or the machine is in trouble, or this process lacks a right. Anything
+    /// else is a client's mistake, or an answer to its question.
+    #[must_use]
+    pub fn is_trouble(&self) -> bool {
+        matches!(
+            self,
+            Self::NoSpace | Self::OverQuota | Self::ReadOnly | Self::OsDenied | Self::TooManyOpen | Self::Io(_)
+        )
+    }
+}
+
 impl From<io::Error> for FileError {
     fn from(error: io::Error) -> Self {
         let Some(number) = error.raw_os_error() else {

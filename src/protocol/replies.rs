@@ -59,12 +59,6 @@ pub fn too_many_bad_commands() -> Reply {
     Reply::fixed(Code::UNAVAILABLE, "Too many bad commands.")
 }
 
-/// A fault of ours in the midst of a session.
-#[must_use]
-pub fn internal_error() -> Reply {
-    Reply::fixed(Code::UNAVAILABLE, "Internal error. Closing the connection.")
-}
-
 /// QUIT: `quit_msg`.
 #[must_use]
 pub fn goodbye(quit_msg: &str) -> Reply {
@@ -675,4 +669,128 @@ fn quoted(path: &[u8]) -> Vec<u8> {
     }
     quoted.push(b'"');
     quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All of it, as clients read it.
+    #[test]
+    fn every_sentence() {
+        let said = [
+            welcome("Welcome"),
+            server_full(),
+            address_full(),
+            banned(),
+            control_timed_out(),
+            shutting_down(),
+            not_ftp(),
+            too_many_bad_commands(),
+            goodbye("Goodbye."),
+            unknown_command(),
+            line_too_long(),
+            syntax_error(Syntax::Missing),
+            syntax_error(Syntax::Unexpected),
+            syntax_error(Syntax::Malformed("expected S")),
+            not_implemented(),
+            log_in_first(),
+            send_password(),
+            account_flushed(),
+            logged_in("Login successful."),
+            user_first(),
+            already_logged_in(),
+            authentication_failed(),
+            authentication_failed_for_good(),
+            no_anonymous(),
+            user_full(),
+            no_home(),
+            ready_for_new_user(),
+            host_accepted(),
+            host_too_late(),
+            client_noted(),
+            type_ascii(),
+            type_binary(),
+            mode_stream(),
+            structure_file(),
+            parameter_not_implemented(),
+            passive(Ipv4Addr::new(10, 1, 2, 3), 2121),
+            extended_passive(2121),
+            extended_passive_only(),
+            only_extended_passive(),
+            active_accepted(),
+            active_disabled(),
+            foreign_address(),
+            privileged_port(),
+            use_family(Family::V6),
+            range_used_up(),
+            no_passive_address(),
+            use_port_or_pasv(),
+            no_data_connection(),
+            pret_noted(),
+            opening_data(),
+            opening_unique(b"ftpd.x"),
+            transfer_complete(),
+            transfer_aborted(),
+            transfer_broken(7),
+            transfer_stalled(7),
+            abort_done(),
+            abort_plan(),
+            nothing_to_abort(),
+            restarting_at(7),
+            no_restart_in_ascii(),
+            restart_pending(),
+            restart_beyond_end(8, 7),
+            no_allocation_needed(),
+            allocation_too_large(),
+            no_unique_name(),
+            not_enough_privileges(),
+            unavailable("No such file or directory."),
+            forbidden_byte(),
+            name_too_long(),
+            no_space(),
+            over_quota(),
+            invalid_name(),
+            file_too_large(),
+            try_again(),
+            local_error(),
+            directory_changed(b"/a \"b\""),
+            current_directory(b"/"),
+            directory_created(b"/a"),
+            directory_removed(),
+            file_removed(),
+            ready_for_destination(),
+            renamed(),
+            rename_from_first(),
+            mlsd_of_no_directory(),
+            facts(b"/a", b"type=file; /a".to_vec()),
+            path_status(b"/a", vec![b"-rw-r--r-- a".to_vec()]),
+            number(7),
+            no_size_in_ascii(),
+            modified("19700101000000"),
+            time_set("19700101000000", b"a"),
+            hash("SHA-256", 7, "ab", b"a"),
+            sum("ab"),
+            mode_changed(),
+            time_changed(),
+            unknown_site_command(),
+            features(vec![b"SIZE".to_vec()]),
+            help(vec![b"ABOR".to_vec()]),
+            help_for("Syntax: CWD [<SP> path]".to_owned()),
+            no_help(),
+            system(),
+            nothing_done(),
+            status(vec![b"Waiting for username.".to_vec()]),
+            utf8_on(),
+            utf8_off(),
+            facts_chosen("type;size;"),
+            algorithm_chosen("SHA-256"),
+            no_such_option(),
+        ];
+        let mut text = Vec::new();
+        said.iter().for_each(|reply| reply.encode(&mut text));
+        let text = String::from_utf8(text).unwrap().replace("\r\n", "\n");
+        let want = include_str!("replies.txt");
+        assert!(text == want, "src/protocol/replies.txt shall be:\n{text}");
+    }
 }

@@ -37,7 +37,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     pub(super) fn new(stream: S, session: Session, stop: CancellationToken) -> Self {
         Self {
             connection: Connection::new(stream),
-            conversation: Conversation { session, phase: Phase::Greeted { named: None } },
+            conversation: Conversation { session, phase: Phase::greeted() },
             stop,
             held: None,
             bad_commands: 0,
@@ -54,7 +54,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             // The client may be gone already, which is no news.
             let _ = self.connection.say(&parting).await;
         }
-        self.connection.close().await;
+        // The port and the place among the user's sessions are free at once, however long the client lingers.
+        let Self { connection, conversation, .. } = self;
+        drop(conversation);
+        connection.close().await;
         if probe && matches!(ending, Ending::Left | Ending::Lost(_)) { Ending::Probe } else { ending }
     }
 
@@ -105,7 +108,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             return self.answer(replies::unknown_command()).await;
         };
         events::command(id, entry.spec.verb, argument.bytes());
-        match self.run_command(entry, argument).await {
+        let stop = self.stop.clone();
+        let outcome = tokio::select! {
+            biased;
+            outcome = self.run_command(entry, argument) => outcome,
+            // A log-in that waits for its refusal, say, does not hold up the end of the server.
+            () = stop.cancelled() => return Err(Ending::Shutdown),
+        };
+        match outcome {
             Outcome::Say(reply) => self.answer(reply).await,
             Outcome::Work(task) => self.work(*task).await,
             Outcome::Close(reply) => Err(Ending::Closed(reply)),
@@ -168,7 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         };
         let (verb, argument) = Argument::split(&line);
         match commands::find(&verb) {
-            Some(entry) if entry.spec.verb == "ABOR" => {
+            Some(entry) if entry.spec.verb == "ABOR" && argument.none().is_ok() => {
                 watch.aborted = true;
                 stop.cancel();
             }
@@ -201,18 +211,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         self.connection.say(reply).await.map_err(Ending::Lost)
     }
 
-    /// When this wait is over: before the log-in, `login_timeout` after the greeting, whatever is said; after it,
-    /// `idle_timeout` after the last command or byte.
+    /// When this wait is over: `idle_timeout` after the last command or byte and, before the log-in, at the latest
+    /// `login_timeout` after the greeting.
     fn deadline(&self) -> Option<Instant> {
-        let session = &self.conversation.session;
-        let settings = &session.service.settings;
+        let settings = &self.conversation.session.service.settings;
         let after = |since: Instant, limit: Option<Duration>| limit.and_then(|limit| since.checked_add(limit));
+        let idle = after(self.last_activity, settings.idle_timeout.limit());
         match self.conversation.phase {
-            Phase::Greeted { .. } => after(session.started.into(), settings.login_timeout.limit())
-                .into_iter()
-                .chain(after(self.last_activity, settings.idle_timeout.limit()))
-                .min(),
-            Phase::LoggedIn(_) => after(self.last_activity, settings.idle_timeout.limit()),
+            Phase::Greeted { since, .. } => after(since, settings.login_timeout.limit()).into_iter().chain(idle).min(),
+            Phase::LoggedIn(_) => idle,
         }
     }
 

@@ -6,7 +6,6 @@ use super::Session;
 use crate::data::DataPlan;
 use crate::files::{FileError, Home, off_reactor};
 use crate::limits::Stay;
-use crate::observe::events;
 use crate::path::VirtualPath;
 use crate::protocol::Reply;
 use crate::users::Account;
@@ -52,7 +51,7 @@ impl Member {
         self.directory.join(&session.encoding.decode(name)).map_err(Reply::from)
     }
 
-    /// Asks the home something, off the reactor. A refusal becomes its reply; what the client is not told is logged.
+    /// Asks the home something, off the reactor. A refusal becomes its reply.
     ///
     /// # Errors
     /// The reply to what the home refused.
@@ -63,7 +62,7 @@ impl Member {
     ) -> Result<T, Reply> {
         let home = self.home.clone();
         off_reactor(move || question(&home)).await.map_err(|why| {
-            events::failed(session.id, "working on files", &why);
+            session.note_trouble(&why);
             Reply::from(&why)
         })
     }

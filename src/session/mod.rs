@@ -14,13 +14,14 @@ pub use service::Service;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+
+use tokio::time::Instant;
 
 use crate::data::Progress;
-use crate::files::Algorithm;
+use crate::files::{Algorithm, FileError};
 use crate::limits::Direction;
 use crate::listing::facts::FactSet;
-use crate::observe::events::SessionId;
+use crate::observe::events::{self, SessionId};
 use crate::settings::Encoding;
 
 /// What is true of a conversation from its first byte to its last, whoever is logged in.
@@ -80,10 +81,12 @@ impl Moved {
 
 /// Who the client is.
 pub enum Phase {
-    /// Nobody yet; `named` is what USER said.
+    /// Nobody yet.
     Greeted {
-        /// The name to log in with, as bytes.
+        /// The name to log in with, as bytes: what USER said.
         named: Option<Vec<u8>>,
+        /// Since when `login_timeout` counts: the greeting, or the last log-out. Nothing else that is said extends it.
+        since: Instant,
     },
     /// Somebody. Logging out is dropping this: seat, port, pending rename and restart go with it.
     LoggedIn(Box<Member>),
@@ -118,7 +121,22 @@ impl Session {
     }
 }
 
+impl Session {
+    /// Logs what went wrong with a file if it is more than a client's mistake.
+    pub fn note_trouble(&self, why: &FileError) {
+        if why.is_trouble() {
+            events::failed(self.id, "working on files", why);
+        }
+    }
+}
+
 impl Phase {
+    /// Nobody, from now on.
+    #[must_use]
+    pub fn greeted() -> Self {
+        Self::Greeted { named: None, since: Instant::now() }
+    }
+
     /// The name of whoever is logged in.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
