@@ -131,7 +131,7 @@ impl Command for Stat {
     const SPEC: &'static Spec = &Spec { verb: "STAT", syntax: "[<SP> path]", during_work: true, ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
-        Ok(Self(argument.optional().map(<[u8]>::to_vec)))
+        Ok(Self(argument.optional_name()))
     }
 }
 

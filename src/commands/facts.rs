@@ -23,7 +23,7 @@ impl Command for Size {
         &Spec { verb: "SIZE", syntax: "<SP> path", features: &[Feature::Fixed("SIZE")], ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
-        argument.some().map(|name| Self(name.to_vec()))
+        argument.name().map(Self)
     }
 }
 
@@ -49,7 +49,7 @@ impl Command for Mdtm {
         &Spec { verb: "MDTM", syntax: "[<SP> time] <SP> path", features: &[Feature::Fixed("MDTM")], ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
-        argument.some().map(|name| Self(name.to_vec()))
+        argument.name().map(Self)
     }
 }
 
@@ -95,7 +95,7 @@ impl Command for Avbl {
         &Spec { verb: "AVBL", syntax: "[<SP> path]", features: &[Feature::Fixed("AVBL")], ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
-        Ok(Self(argument.optional().map(<[u8]>::to_vec)))
+        Ok(Self(argument.optional_name()))
     }
 }
 
@@ -122,7 +122,7 @@ impl Command for Hash {
     };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
-        argument.some().map(|name| Self(name.to_vec()))
+        argument.name().map(Self)
     }
 }
 

@@ -63,7 +63,7 @@ impl Command for Mlsd {
     const SPEC: &'static Spec = &Spec { verb: "MLSD", syntax: "[<SP> path]", ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
-        Ok(Self(argument.optional().map(<[u8]>::to_vec)))
+        Ok(Self(argument.optional_name()))
     }
 }
 
@@ -99,7 +99,7 @@ impl Command for Mlst {
     };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
-        Ok(Self(argument.optional().map(<[u8]>::to_vec)))
+        Ok(Self(argument.optional_name()))
     }
 }
 

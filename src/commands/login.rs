@@ -21,7 +21,7 @@ impl Command for User {
     const SPEC: &'static Spec = &Spec { verb: "USER", syntax: "<SP> name", ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
-        argument.some().map(|name| Self(name.to_vec()))
+        argument.name().map(Self)
     }
 }
 

@@ -12,7 +12,7 @@ impl Command for Mkd {
     const SPEC: &'static Spec = &Spec { verb: "MKD", aliases: &["XMKD"], syntax: "<SP> path", ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
-        argument.some().map(|name| Self(name.to_vec()))
+        argument.name().map(Self)
     }
 }
 
@@ -32,7 +32,7 @@ impl Command for Rmd {
     const SPEC: &'static Spec = &Spec { verb: "RMD", aliases: &["XRMD"], syntax: "<SP> path", ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
-        argument.some().map(|name| Self(name.to_vec()))
+        argument.name().map(Self)
     }
 }
 
@@ -52,7 +52,7 @@ impl Command for Dele {
     const SPEC: &'static Spec = &Spec { verb: "DELE", syntax: "<SP> path", ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
-        argument.some().map(|name| Self(name.to_vec()))
+        argument.name().map(Self)
     }
 }
 
@@ -72,7 +72,7 @@ impl Command for Rnfr {
     const SPEC: &'static Spec = &Spec { verb: "RNFR", syntax: "<SP> path", ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
-        argument.some().map(|name| Self(name.to_vec()))
+        argument.name().map(Self)
     }
 }
 
@@ -92,7 +92,7 @@ impl Command for Rnto {
     const SPEC: &'static Spec = &Spec { verb: "RNTO", syntax: "<SP> path", ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
-        argument.some().map(|name| Self(name.to_vec()))
+        argument.name().map(Self)
     }
 }
 

@@ -25,7 +25,7 @@ impl Command for Retr {
     const SPEC: &'static Spec = &Spec { verb: "RETR", syntax: "<SP> path", ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
-        argument.some().map(|name| Self(name.to_vec()))
+        argument.name().map(Self)
     }
 }
 
@@ -48,7 +48,7 @@ impl Command for Stor {
     const SPEC: &'static Spec = &Spec { verb: "STOR", syntax: "<SP> path", ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
-        argument.some().map(|name| Self(name.to_vec()))
+        argument.name().map(Self)
     }
 }
 
@@ -67,7 +67,7 @@ impl Command for Appe {
     const SPEC: &'static Spec = &Spec { verb: "APPE", syntax: "<SP> path", ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
-        argument.some().map(|name| Self(name.to_vec()))
+        argument.name().map(Self)
     }
 }
 
@@ -86,7 +86,7 @@ impl Command for Stou {
     const SPEC: &'static Spec = &Spec { verb: "STOU", syntax: "[<SP> path]", ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
-        Ok(Self(argument.optional().map(<[u8]>::to_vec)))
+        Ok(Self(argument.optional_name()))
     }
 }
 

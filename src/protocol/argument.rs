@@ -54,10 +54,18 @@ impl<'a> Argument<'a> {
         if self.0.is_empty() { Err(Syntax::Missing) } else { Ok(self.0) }
     }
 
-    /// For a command whose argument may be left out.
+    /// A name of a file or a user, as it came: blanks may belong to it.
+    ///
+    /// # Errors
+    /// [`Syntax::Missing`] where there is none.
+    pub fn name(self) -> Result<Vec<u8>, Syntax> {
+        self.some().map(<[u8]>::to_vec)
+    }
+
+    /// A name that may be left out.
     #[must_use]
-    pub fn optional(self) -> Option<&'a [u8]> {
-        self.some().ok()
+    pub fn optional_name(self) -> Option<Vec<u8>> {
+        self.name().ok()
     }
 
     /// A word that is no file name: blanks at the ends do not count, letters become capitals.

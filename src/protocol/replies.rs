@@ -9,54 +9,211 @@ use super::address::{Family, comma_form};
 use super::argument::Syntax;
 use super::reply::{Code, Reply};
 
+/// Makes a function of each row: its name, its code, its sentence.
+macro_rules! sentences {
+    ($($(#[$doc:meta])* $name:ident: $code:ident $sentence:literal,)+) => {
+        $($(#[$doc])* #[must_use] pub fn $name() -> Reply { Reply::fixed(Code::$code, $sentence) })+
+    };
+}
+
 // Greeting and parting.
+
+sentences! {
+    /// `max_cons` is reached.
+    server_full: UNAVAILABLE "Too many connections. Service temporarily unavailable.",
+    /// `max_per_ip` is reached.
+    address_full: UNAVAILABLE "Too many connections from the same IP address.",
+    /// The address is turned away for a while (`ban_after`).
+    banned: UNAVAILABLE "Too many failed log-ins from this address. Try again later.",
+    /// `idle_timeout` or `login_timeout` ran out.
+    control_timed_out: UNAVAILABLE "Control connection timed out.",
+    /// The server ends.
+    shutting_down: UNAVAILABLE "Service is shutting down.",
+    /// The peer speaks another protocol.
+    not_ftp: UNAVAILABLE "This is an FTP server.",
+    /// Too many commands in a row were none.
+    too_many_bad_commands: UNAVAILABLE "Too many bad commands.",
+}
+
+// Commands as such.
+
+sentences! {
+    /// No such verb.
+    unknown_command: UNKNOWN_COMMAND "Command not understood.",
+    /// A line over the limit; it was skipped to its end.
+    line_too_long: UNKNOWN_COMMAND "Command too long.",
+    /// ACCT and SMNT, which RFC 959 has and this server has not.
+    not_implemented: NOT_IMPLEMENTED "Command not implemented.",
+    /// A command that needs a log-in, before there is one.
+    log_in_first: NOT_LOGGED_IN "Log in with USER and PASS first.",
+}
+
+// Log-in.
+
+sentences! {
+    /// USER, whatever the name (RFC 2577 section 7).
+    send_password: NEED_PASSWORD "Username ok, send password.",
+    /// USER while somebody is logged in.
+    account_flushed: NEED_PASSWORD "Previous account information was flushed, send password.",
+    /// PASS without USER.
+    user_first: BAD_SEQUENCE "Login with USER first.",
+    /// PASS again.
+    already_logged_in: BAD_SEQUENCE "User already authenticated.",
+    /// A wrong pair of name and password.
+    authentication_failed: NOT_LOGGED_IN "Authentication failed.",
+    /// A wrong pair for the last time (`max_login_attempts`).
+    authentication_failed_for_good: NOT_LOGGED_IN "Authentication failed. Disconnecting.",
+    /// `enable_anonymous` is off.
+    no_anonymous: NOT_LOGGED_IN "Anonymous access not allowed.",
+    /// `max_per_user`, or the user's own `max_cons`, is reached.
+    user_full: NOT_LOGGED_IN "Too many sessions of this user.",
+    /// The user's home cannot be opened.
+    no_home: NOT_LOGGED_IN "The home directory is not available.",
+    /// REIN.
+    ready_for_new_user: LOGGED_IN "Ready for new user.",
+    /// HOST (RFC 7151): there is one host, whatever its name.
+    host_accepted: READY "Host accepted.",
+    /// HOST when USER has been said (RFC 7151 section 3.3).
+    host_too_late: BAD_SEQUENCE "HOST comes before USER.",
+    /// CLNT.
+    client_noted: OKAY "Noted.",
+}
+
+// Representation.
+
+sentences! {
+    /// TYPE A.
+    type_ascii: OKAY "Type set to: ASCII.",
+    /// TYPE I.
+    type_binary: OKAY "Type set to: Binary.",
+    /// MODE S.
+    mode_stream: OKAY "Transfer mode set to: S",
+    /// STRU F.
+    structure_file: OKAY "File transfer structure set to: F.",
+    /// TYPE, MODE or STRU of a kind that this server has not.
+    parameter_not_implemented: BAD_PARAMETER "Command not implemented for that parameter.",
+}
+
+// The data connection.
+
+sentences! {
+    /// EPSV ALL.
+    extended_passive_only: OKAY "Only EPSV from now on.",
+    /// PORT, EPRT or PASV after EPSV ALL.
+    only_extended_passive: BAD_ARGUMENT "Not allowed after EPSV ALL.",
+    /// PORT and EPRT. The connection itself is made by the transfer.
+    active_accepted: OKAY "Active data connection accepted.",
+    /// `enable_active` is off.
+    active_disabled: NOT_IMPLEMENTED "Active mode is disabled. Use EPSV or PASV.",
+    /// PORT to somebody else's address (the bounce attack, RFC 2577 section 3).
+    foreign_address: BAD_PARAMETER "Data connections to foreign addresses are refused.",
+    /// PORT to a port below 1024.
+    privileged_port: BAD_PARAMETER "Data connections to privileged ports are refused.",
+    /// The whole passive range is in use.
+    range_used_up: NO_DATA_CONNECTION "All passive ports are in use. Try again later.",
+    /// PASV where there is no IPv4 address to tell.
+    no_passive_address: NO_DATA_CONNECTION "No IPv4 address to tell. Use EPSV.",
+    /// A transfer without PASV or PORT.
+    use_port_or_pasv: NO_DATA_CONNECTION "Use PASV, EPSV, PORT or EPRT first.",
+    /// The client did not come, or could not be reached.
+    no_data_connection: NO_DATA_CONNECTION "Can't open data connection.",
+    /// PRET.
+    pret_noted: OKAY "Noted. Nothing needs to be prepared.",
+}
+
+// Transfers.
+
+sentences! {
+    /// The file is open, the data connection is next.
+    opening_data: OPENING_DATA "File status okay. About to open data connection.",
+    /// All of it arrived.
+    transfer_complete: CLOSING_DATA "Transfer complete.",
+    /// ABOR stopped it. 226 for ABOR itself follows.
+    transfer_aborted: DATA_ABORTED "Transfer aborted via ABOR.",
+    /// ABOR after the 426 of what it stopped.
+    abort_done: CLOSING_DATA "ABOR command successful.",
+    /// ABOR while a data connection was arranged but not used.
+    abort_plan: NO_TRANSFER "ABOR command successful; data channel closed.",
+    /// ABOR with nothing to abort.
+    nothing_to_abort: NO_TRANSFER "No transfer to abort.",
+    /// REST in TYPE A, where a position in the file is none on the wire.
+    no_restart_in_ascii: BAD_ARGUMENT "Resuming transfers not allowed in ASCII mode.",
+    /// REST, then APPE or STOU.
+    restart_pending: FILE_BUSY "Not possible while a REST request is pending.",
+    /// ALLO that fits.
+    no_allocation_needed: SUPERFLUOUS "No storage allocation necessary.",
+    /// ALLO for more than there is.
+    allocation_too_large: OVER_ALLOCATION "Not enough free space.",
+    /// STOU found no free name.
+    no_unique_name: FILE_BUSY "No usable unique file name found.",
+}
+
+// Files and directories.
+
+sentences! {
+    /// The letter for it is missing.
+    not_enough_privileges: FILE_UNAVAILABLE "Not enough privileges.",
+    /// A name with a byte that no reply line could carry.
+    forbidden_byte: BAD_NAME "A name may not contain NUL, CR or LF.",
+    /// A name or path over the limit of the file system.
+    name_too_long: BAD_NAME "File name too long.",
+    /// The disk is full.
+    no_space: NO_SPACE "No space left on device.",
+    /// The quota of the disk is used up.
+    over_quota: OVER_ALLOCATION "Disk quota exceeded.",
+    /// A name that this file system cannot hold, or a directory that was to be moved into itself.
+    invalid_name: BAD_NAME "Not a possible name.",
+    /// The file would be larger than the file system or a limit of the process allows.
+    file_too_large: OVER_ALLOCATION "File too large.",
+    /// Something is scarce just now.
+    try_again: FILE_BUSY "Resource temporarily unavailable. Try again later.",
+    /// The file system failed in a way that is not the client's.
+    local_error: LOCAL_ERROR "Local error in processing.",
+    /// RMD.
+    directory_removed: FILE_OKAY "Directory removed.",
+    /// DELE.
+    file_removed: FILE_OKAY "File removed.",
+    /// RNFR.
+    ready_for_destination: PENDING "Ready for destination name.",
+    /// RNTO.
+    renamed: FILE_OKAY "Renaming ok.",
+    /// RNTO without RNFR.
+    rename_from_first: BAD_SEQUENCE "Bad sequence of commands: use RNFR first.",
+    /// MLSD of something that is no directory (RFC 3659 section 7.2.1).
+    mlsd_of_no_directory: BAD_ARGUMENT "Not a directory. Use MLST.",
+    /// SIZE in TYPE A would have to read the whole file.
+    no_size_in_ascii: FILE_UNAVAILABLE "SIZE not allowed in ASCII mode.",
+    /// SITE CHMOD.
+    mode_changed: OKAY "SITE CHMOD successful.",
+    /// SITE UTIME.
+    time_changed: OKAY "SITE UTIME successful.",
+    /// A SITE command that does not exist here.
+    unknown_site_command: BAD_PARAMETER "Unknown SITE command.",
+}
+
+// About the server.
+
+sentences! {
+    /// HELP with a verb that is none.
+    no_help: BAD_ARGUMENT "Unrecognized command.",
+    /// SYST: what LIST looks like.
+    system: SYSTEM "UNIX Type: L8",
+    /// NOOP.
+    nothing_done: OKAY "I successfully did nothing.",
+    /// OPTS UTF8 ON.
+    utf8_on: OKAY "UTF8 mode is on.",
+    /// OPTS UTF8 OFF.
+    utf8_off: OKAY "UTF8 mode is off.",
+    /// OPTS for a command that has none.
+    no_such_option: BAD_ARGUMENT "Option not understood.",
+}
+
+// Sentences with something in them, in the same order.
 
 /// The banner: `welcome_msg`.
 #[must_use]
 pub fn welcome(banner: &str) -> Reply {
     Reply::text(Code::READY, banner)
-}
-
-/// `max_cons` is reached.
-#[must_use]
-pub fn server_full() -> Reply {
-    Reply::fixed(Code::UNAVAILABLE, "Too many connections. Service temporarily unavailable.")
-}
-
-/// `max_per_ip` is reached.
-#[must_use]
-pub fn address_full() -> Reply {
-    Reply::fixed(Code::UNAVAILABLE, "Too many connections from the same IP address.")
-}
-
-/// The address is turned away for a while (`ban_after`).
-#[must_use]
-pub fn banned() -> Reply {
-    Reply::fixed(Code::UNAVAILABLE, "Too many failed log-ins from this address. Try again later.")
-}
-
-/// `idle_timeout` or `login_timeout` ran out.
-#[must_use]
-pub fn control_timed_out() -> Reply {
-    Reply::fixed(Code::UNAVAILABLE, "Control connection timed out.")
-}
-
-/// The server ends.
-#[must_use]
-pub fn shutting_down() -> Reply {
-    Reply::fixed(Code::UNAVAILABLE, "Service is shutting down.")
-}
-
-/// The peer speaks another protocol.
-#[must_use]
-pub fn not_ftp() -> Reply {
-    Reply::fixed(Code::UNAVAILABLE, "This is an FTP server.")
-}
-
-/// Too many commands in a row were none.
-#[must_use]
-pub fn too_many_bad_commands() -> Reply {
-    Reply::fixed(Code::UNAVAILABLE, "Too many bad commands.")
 }
 
 /// QUIT: `quit_msg`.
@@ -65,50 +222,10 @@ pub fn goodbye(quit_msg: &str) -> Reply {
     Reply::text(Code::CLOSING_CONTROL, quit_msg)
 }
 
-// Commands as such.
-
-/// No such verb.
-#[must_use]
-pub fn unknown_command() -> Reply {
-    Reply::fixed(Code::UNKNOWN_COMMAND, "Command not understood.")
-}
-
-/// A line over the limit; it was skipped to its end.
-#[must_use]
-pub fn line_too_long() -> Reply {
-    Reply::fixed(Code::UNKNOWN_COMMAND, "Command too long.")
-}
-
 /// The argument is not of the command's form.
 #[must_use]
 pub fn syntax_error(syntax: Syntax) -> Reply {
-    Reply::new(Code::BAD_ARGUMENT, format!("Syntax error: {syntax}.").into_bytes())
-}
-
-/// ACCT and SMNT, which RFC 959 has and this server has not.
-#[must_use]
-pub fn not_implemented() -> Reply {
-    Reply::fixed(Code::NOT_IMPLEMENTED, "Command not implemented.")
-}
-
-/// A command that needs a log-in, before there is one.
-#[must_use]
-pub fn log_in_first() -> Reply {
-    Reply::fixed(Code::NOT_LOGGED_IN, "Log in with USER and PASS first.")
-}
-
-// Log-in.
-
-/// USER, whatever the name (RFC 2577 section 7).
-#[must_use]
-pub fn send_password() -> Reply {
-    Reply::fixed(Code::NEED_PASSWORD, "Username ok, send password.")
-}
-
-/// USER while somebody is logged in.
-#[must_use]
-pub fn account_flushed() -> Reply {
-    Reply::fixed(Code::NEED_PASSWORD, "Previous account information was flushed, send password.")
+    Reply::new(Code::BAD_ARGUMENT, format!("Syntax error: {syntax}."))
 }
 
 /// PASS went well: `login_msg`.
@@ -117,196 +234,22 @@ pub fn logged_in(login_msg: &str) -> Reply {
     Reply::text(Code::LOGGED_IN, login_msg)
 }
 
-/// PASS without USER.
-#[must_use]
-pub fn user_first() -> Reply {
-    Reply::fixed(Code::BAD_SEQUENCE, "Login with USER first.")
-}
-
-/// PASS again.
-#[must_use]
-pub fn already_logged_in() -> Reply {
-    Reply::fixed(Code::BAD_SEQUENCE, "User already authenticated.")
-}
-
-/// A wrong pair of name and password.
-#[must_use]
-pub fn authentication_failed() -> Reply {
-    Reply::fixed(Code::NOT_LOGGED_IN, "Authentication failed.")
-}
-
-/// A wrong pair for the last time (`max_login_attempts`).
-#[must_use]
-pub fn authentication_failed_for_good() -> Reply {
-    Reply::fixed(Code::NOT_LOGGED_IN, "Authentication failed. Disconnecting.")
-}
-
-/// `enable_anonymous` is off.
-#[must_use]
-pub fn no_anonymous() -> Reply {
-    Reply::fixed(Code::NOT_LOGGED_IN, "Anonymous access not allowed.")
-}
-
-/// `max_per_user`, or the user's own `max_cons`, is reached.
-#[must_use]
-pub fn user_full() -> Reply {
-    Reply::fixed(Code::NOT_LOGGED_IN, "Too many sessions of this user.")
-}
-
-/// The user's home cannot be opened.
-#[must_use]
-pub fn no_home() -> Reply {
-    Reply::fixed(Code::NOT_LOGGED_IN, "The home directory is not available.")
-}
-
-/// REIN.
-#[must_use]
-pub fn ready_for_new_user() -> Reply {
-    Reply::fixed(Code::LOGGED_IN, "Ready for new user.")
-}
-
-/// HOST (RFC 7151): there is one host, whatever its name.
-#[must_use]
-pub fn host_accepted() -> Reply {
-    Reply::fixed(Code::READY, "Host accepted.")
-}
-
-/// HOST when USER has been said (RFC 7151 section 3.3).
-#[must_use]
-pub fn host_too_late() -> Reply {
-    Reply::fixed(Code::BAD_SEQUENCE, "HOST comes before USER.")
-}
-
-/// CLNT.
-#[must_use]
-pub fn client_noted() -> Reply {
-    Reply::fixed(Code::OKAY, "Noted.")
-}
-
-// Representation.
-
-/// TYPE A.
-#[must_use]
-pub fn type_ascii() -> Reply {
-    Reply::fixed(Code::OKAY, "Type set to: ASCII.")
-}
-
-/// TYPE I.
-#[must_use]
-pub fn type_binary() -> Reply {
-    Reply::fixed(Code::OKAY, "Type set to: Binary.")
-}
-
-/// MODE S.
-#[must_use]
-pub fn mode_stream() -> Reply {
-    Reply::fixed(Code::OKAY, "Transfer mode set to: S")
-}
-
-/// STRU F.
-#[must_use]
-pub fn structure_file() -> Reply {
-    Reply::fixed(Code::OKAY, "File transfer structure set to: F.")
-}
-
-/// TYPE, MODE or STRU of a kind that this server has not.
-#[must_use]
-pub fn parameter_not_implemented() -> Reply {
-    Reply::fixed(Code::BAD_PARAMETER, "Command not implemented for that parameter.")
-}
-
-// The data connection.
-
 /// PASV.
 #[must_use]
 pub fn passive(address: Ipv4Addr, port: u16) -> Reply {
-    Reply::new(Code::PASSIVE, format!("Entering passive mode ({}).", comma_form(address, port)).into_bytes())
+    Reply::new(Code::PASSIVE, format!("Entering passive mode ({}).", comma_form(address, port)))
 }
 
 /// EPSV.
 #[must_use]
 pub fn extended_passive(port: u16) -> Reply {
-    Reply::new(Code::EXTENDED_PASSIVE, format!("Entering extended passive mode (|||{port}|).").into_bytes())
-}
-
-/// EPSV ALL.
-#[must_use]
-pub fn extended_passive_only() -> Reply {
-    Reply::fixed(Code::OKAY, "Only EPSV from now on.")
-}
-
-/// PORT, EPRT or PASV after EPSV ALL.
-#[must_use]
-pub fn only_extended_passive() -> Reply {
-    Reply::fixed(Code::BAD_ARGUMENT, "Not allowed after EPSV ALL.")
-}
-
-/// PORT and EPRT. The connection itself is made by the transfer.
-#[must_use]
-pub fn active_accepted() -> Reply {
-    Reply::fixed(Code::OKAY, "Active data connection accepted.")
-}
-
-/// `enable_active` is off.
-#[must_use]
-pub fn active_disabled() -> Reply {
-    Reply::fixed(Code::NOT_IMPLEMENTED, "Active mode is disabled. Use EPSV or PASV.")
-}
-
-/// PORT to somebody else's address (the bounce attack, RFC 2577 section 3).
-#[must_use]
-pub fn foreign_address() -> Reply {
-    Reply::fixed(Code::BAD_PARAMETER, "Data connections to foreign addresses are refused.")
-}
-
-/// PORT to a port below 1024.
-#[must_use]
-pub fn privileged_port() -> Reply {
-    Reply::fixed(Code::BAD_PARAMETER, "Data connections to privileged ports are refused.")
+    Reply::new(Code::EXTENDED_PASSIVE, format!("Entering extended passive mode (|||{port}|)."))
 }
 
 /// EPRT or EPSV with a network protocol other than the control connection's (RFC 2428 section 2).
 #[must_use]
 pub fn use_family(family: Family) -> Reply {
-    Reply::new(Code::BAD_PROTOCOL, format!("Network protocol not supported, use ({}).", family.number()).into_bytes())
-}
-
-/// The whole passive range is in use.
-#[must_use]
-pub fn range_used_up() -> Reply {
-    Reply::fixed(Code::NO_DATA_CONNECTION, "All passive ports are in use. Try again later.")
-}
-
-/// PASV where there is no IPv4 address to tell.
-#[must_use]
-pub fn no_passive_address() -> Reply {
-    Reply::fixed(Code::NO_DATA_CONNECTION, "No IPv4 address to tell. Use EPSV.")
-}
-
-/// A transfer without PASV or PORT.
-#[must_use]
-pub fn use_port_or_pasv() -> Reply {
-    Reply::fixed(Code::NO_DATA_CONNECTION, "Use PASV, EPSV, PORT or EPRT first.")
-}
-
-/// The client did not come, or could not be reached.
-#[must_use]
-pub fn no_data_connection() -> Reply {
-    Reply::fixed(Code::NO_DATA_CONNECTION, "Can't open data connection.")
-}
-
-/// PRET.
-#[must_use]
-pub fn pret_noted() -> Reply {
-    Reply::fixed(Code::OKAY, "Noted. Nothing needs to be prepared.")
-}
-
-// Transfers.
-
-/// The file is open, the data connection is next.
-#[must_use]
-pub fn opening_data() -> Reply {
-    Reply::fixed(Code::OPENING_DATA, "File status okay. About to open data connection.")
+    Reply::new(Code::BAD_PROTOCOL, format!("Network protocol not supported, use ({}).", family.number()))
 }
 
 /// STOU: the name that the file will have, in the form of RFC 1123 section 4.1.2.9.
@@ -315,151 +258,35 @@ pub fn opening_unique(name: &[u8]) -> Reply {
     Reply::new(Code::OPENING_DATA, [b"FILE: ", name].concat())
 }
 
-/// All of it arrived.
-#[must_use]
-pub fn transfer_complete() -> Reply {
-    Reply::fixed(Code::CLOSING_DATA, "Transfer complete.")
-}
-
-/// ABOR stopped it. 226 for ABOR itself follows.
-#[must_use]
-pub fn transfer_aborted() -> Reply {
-    Reply::fixed(Code::DATA_ABORTED, "Transfer aborted via ABOR.")
-}
-
 /// The data connection broke.
 #[must_use]
 pub fn transfer_broken(bytes: u64) -> Reply {
-    Reply::new(Code::DATA_ABORTED, format!("Transfer aborted; {bytes} bytes transmitted.").into_bytes())
+    Reply::new(Code::DATA_ABORTED, format!("Transfer aborted; {bytes} bytes transmitted."))
 }
 
 /// `data_timeout` ran out.
 #[must_use]
 pub fn transfer_stalled(bytes: u64) -> Reply {
     let text = format!("Data connection timed out; {bytes} bytes transmitted.");
-    Reply::new(Code::DATA_ABORTED, text.into_bytes())
-}
-
-/// ABOR after the 426 of what it stopped.
-#[must_use]
-pub fn abort_done() -> Reply {
-    Reply::fixed(Code::CLOSING_DATA, "ABOR command successful.")
-}
-
-/// ABOR while a data connection was arranged but not used.
-#[must_use]
-pub fn abort_plan() -> Reply {
-    Reply::fixed(Code::NO_TRANSFER, "ABOR command successful; data channel closed.")
-}
-
-/// ABOR with nothing to abort.
-#[must_use]
-pub fn nothing_to_abort() -> Reply {
-    Reply::fixed(Code::NO_TRANSFER, "No transfer to abort.")
+    Reply::new(Code::DATA_ABORTED, text)
 }
 
 /// REST.
 #[must_use]
 pub fn restarting_at(position: u64) -> Reply {
-    Reply::new(Code::PENDING, format!("Restarting at position {position}.").into_bytes())
-}
-
-/// REST in TYPE A, where a position in the file is none on the wire.
-#[must_use]
-pub fn no_restart_in_ascii() -> Reply {
-    Reply::fixed(Code::BAD_ARGUMENT, "Resuming transfers not allowed in ASCII mode.")
-}
-
-/// REST, then APPE or STOU.
-#[must_use]
-pub fn restart_pending() -> Reply {
-    Reply::fixed(Code::FILE_BUSY, "Not possible while a REST request is pending.")
+    Reply::new(Code::PENDING, format!("Restarting at position {position}."))
 }
 
 /// REST beyond the end (RFC 1123 section 4.1.3.4).
 #[must_use]
 pub fn restart_beyond_end(offset: u64, size: u64) -> Reply {
-    Reply::new(Code::BAD_RESTART, format!("REST position ({offset}) > file size ({size}).").into_bytes())
-}
-
-/// ALLO that fits.
-#[must_use]
-pub fn no_allocation_needed() -> Reply {
-    Reply::fixed(Code::SUPERFLUOUS, "No storage allocation necessary.")
-}
-
-/// ALLO for more than there is.
-#[must_use]
-pub fn allocation_too_large() -> Reply {
-    Reply::fixed(Code::OVER_ALLOCATION, "Not enough free space.")
-}
-
-/// STOU found no free name.
-#[must_use]
-pub fn no_unique_name() -> Reply {
-    Reply::fixed(Code::FILE_BUSY, "No usable unique file name found.")
-}
-
-// Files and directories.
-
-/// The letter for it is missing.
-#[must_use]
-pub fn not_enough_privileges() -> Reply {
-    Reply::fixed(Code::FILE_UNAVAILABLE, "Not enough privileges.")
+    Reply::new(Code::BAD_RESTART, format!("REST position ({offset}) > file size ({size})."))
 }
 
 /// The file system refused; the text is one of a fixed few.
 #[must_use]
 pub fn unavailable(why: &'static str) -> Reply {
     Reply::fixed(Code::FILE_UNAVAILABLE, why)
-}
-
-/// A name with a byte that no reply line could carry.
-#[must_use]
-pub fn forbidden_byte() -> Reply {
-    Reply::fixed(Code::BAD_NAME, "A name may not contain NUL, CR or LF.")
-}
-
-/// A name or path over the limit of the file system.
-#[must_use]
-pub fn name_too_long() -> Reply {
-    Reply::fixed(Code::BAD_NAME, "File name too long.")
-}
-
-/// The disk is full.
-#[must_use]
-pub fn no_space() -> Reply {
-    Reply::fixed(Code::NO_SPACE, "No space left on device.")
-}
-
-/// The quota of the disk is used up.
-#[must_use]
-pub fn over_quota() -> Reply {
-    Reply::fixed(Code::OVER_ALLOCATION, "Disk quota exceeded.")
-}
-
-/// A name that this file system cannot hold, or a directory that was to be moved into itself.
-#[must_use]
-pub fn invalid_name() -> Reply {
-    Reply::fixed(Code::BAD_NAME, "Not a possible name.")
-}
-
-/// The file would be larger than the file system or a limit of the process allows.
-#[must_use]
-pub fn file_too_large() -> Reply {
-    Reply::fixed(Code::OVER_ALLOCATION, "File too large.")
-}
-
-/// Something is scarce just now.
-#[must_use]
-pub fn try_again() -> Reply {
-    Reply::fixed(Code::FILE_BUSY, "Resource temporarily unavailable. Try again later.")
-}
-
-/// The file system failed in a way that is not the client's.
-#[must_use]
-pub fn local_error() -> Reply {
-    Reply::fixed(Code::LOCAL_ERROR, "Local error in processing.")
 }
 
 /// CWD and CDUP.
@@ -480,42 +307,6 @@ pub fn directory_created(path: &[u8]) -> Reply {
     Reply::new(Code::CREATED, [quoted(path).as_slice(), b" directory created."].concat())
 }
 
-/// RMD.
-#[must_use]
-pub fn directory_removed() -> Reply {
-    Reply::fixed(Code::FILE_OKAY, "Directory removed.")
-}
-
-/// DELE.
-#[must_use]
-pub fn file_removed() -> Reply {
-    Reply::fixed(Code::FILE_OKAY, "File removed.")
-}
-
-/// RNFR.
-#[must_use]
-pub fn ready_for_destination() -> Reply {
-    Reply::fixed(Code::PENDING, "Ready for destination name.")
-}
-
-/// RNTO.
-#[must_use]
-pub fn renamed() -> Reply {
-    Reply::fixed(Code::FILE_OKAY, "Renaming ok.")
-}
-
-/// RNTO without RNFR.
-#[must_use]
-pub fn rename_from_first() -> Reply {
-    Reply::fixed(Code::BAD_SEQUENCE, "Bad sequence of commands: use RNFR first.")
-}
-
-/// MLSD of something that is no directory (RFC 3659 section 7.2.1).
-#[must_use]
-pub fn mlsd_of_no_directory() -> Reply {
-    Reply::fixed(Code::BAD_ARGUMENT, "Not a directory. Use MLST.")
-}
-
 /// MLST: the facts of one name.
 #[must_use]
 pub fn facts(path: &[u8], facts: Vec<u8>) -> Reply {
@@ -532,19 +323,13 @@ pub fn path_status(path: &[u8], lines: Vec<Vec<u8>>) -> Reply {
 /// SIZE, AVBL.
 #[must_use]
 pub fn number(number: u64) -> Reply {
-    Reply::new(Code::FILE_STATUS, number.to_string().into_bytes())
-}
-
-/// SIZE in TYPE A would have to read the whole file.
-#[must_use]
-pub fn no_size_in_ascii() -> Reply {
-    Reply::fixed(Code::FILE_UNAVAILABLE, "SIZE not allowed in ASCII mode.")
+    Reply::new(Code::FILE_STATUS, number.to_string())
 }
 
 /// MDTM.
 #[must_use]
 pub fn modified(time: &str) -> Reply {
-    Reply::new(Code::FILE_STATUS, time.as_bytes().to_vec())
+    Reply::new(Code::FILE_STATUS, time)
 }
 
 /// MFMT, and MDTM with a time.
@@ -562,100 +347,44 @@ pub fn hash(algorithm: &str, end: u64, sum: &str, path: &[u8]) -> Reply {
 /// XCRC, XMD5, XSHA….
 #[must_use]
 pub fn sum(sum: &str) -> Reply {
-    Reply::new(Code::FILE_OKAY, sum.as_bytes().to_vec())
+    Reply::new(Code::FILE_OKAY, sum)
 }
-
-/// SITE CHMOD.
-#[must_use]
-pub fn mode_changed() -> Reply {
-    Reply::fixed(Code::OKAY, "SITE CHMOD successful.")
-}
-
-/// SITE UTIME.
-#[must_use]
-pub fn time_changed() -> Reply {
-    Reply::fixed(Code::OKAY, "SITE UTIME successful.")
-}
-
-/// A SITE command that does not exist here.
-#[must_use]
-pub fn unknown_site_command() -> Reply {
-    Reply::fixed(Code::BAD_PARAMETER, "Unknown SITE command.")
-}
-
-// About the server.
 
 /// FEAT.
 #[must_use]
 pub fn features(features: Vec<Vec<u8>>) -> Reply {
-    Reply::lines(Code::STATUS, &b"Features supported:"[..], features, "End FEAT.")
+    Reply::lines(Code::STATUS, "Features supported:", features, "End FEAT.")
 }
 
 /// HELP.
 #[must_use]
 pub fn help(commands: Vec<Vec<u8>>) -> Reply {
-    let first = &b"The following commands are recognized:"[..];
+    let first = "The following commands are recognized:";
     Reply::lines(Code::HELP, first, commands, "Help command successful.")
 }
 
 /// HELP with a verb.
 #[must_use]
 pub fn help_for(syntax: String) -> Reply {
-    Reply::new(Code::HELP, syntax.into_bytes())
-}
-
-/// HELP with a verb that is none.
-#[must_use]
-pub fn no_help() -> Reply {
-    Reply::fixed(Code::BAD_ARGUMENT, "Unrecognized command.")
-}
-
-/// SYST: what LIST looks like.
-#[must_use]
-pub fn system() -> Reply {
-    Reply::fixed(Code::SYSTEM, "UNIX Type: L8")
-}
-
-/// NOOP.
-#[must_use]
-pub fn nothing_done() -> Reply {
-    Reply::fixed(Code::OKAY, "I successfully did nothing.")
+    Reply::new(Code::HELP, syntax)
 }
 
 /// STAT without a path.
 #[must_use]
 pub fn status(lines: Vec<Vec<u8>>) -> Reply {
-    Reply::lines(Code::STATUS, &b"FTP server status:"[..], lines, "End of status.")
-}
-
-/// OPTS UTF8 ON.
-#[must_use]
-pub fn utf8_on() -> Reply {
-    Reply::fixed(Code::OKAY, "UTF8 mode is on.")
-}
-
-/// OPTS UTF8 OFF.
-#[must_use]
-pub fn utf8_off() -> Reply {
-    Reply::fixed(Code::OKAY, "UTF8 mode is off.")
+    Reply::lines(Code::STATUS, "FTP server status:", lines, "End of status.")
 }
 
 /// OPTS MLST: the facts that are chosen now.
 #[must_use]
 pub fn facts_chosen(facts: &str) -> Reply {
-    Reply::new(Code::OKAY, format!("MLST OPTS {facts}").into_bytes())
+    Reply::new(Code::OKAY, format!("MLST OPTS {facts}"))
 }
 
 /// OPTS HASH: the algorithm that is chosen now.
 #[must_use]
 pub fn algorithm_chosen(name: &str) -> Reply {
-    Reply::new(Code::OKAY, name.as_bytes().to_vec())
-}
-
-/// OPTS for a command that has none.
-#[must_use]
-pub fn no_such_option() -> Reply {
-    Reply::fixed(Code::BAD_ARGUMENT, "Option not understood.")
+    Reply::new(Code::OKAY, name)
 }
 
 /// In double quotes, those within doubled (RFC 959 appendix II).

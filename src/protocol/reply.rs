@@ -89,8 +89,8 @@ impl Code {
 impl Reply {
     /// A reply of one line. Line ends within become blanks: no text may forge a line.
     #[must_use]
-    pub fn new(code: Code, text: impl Into<Cow<'static, [u8]>>) -> Self {
-        Self { code, first: one_line(text.into()), rest: None }
+    pub fn new(code: Code, text: impl Into<Vec<u8>>) -> Self {
+        Self { code, first: one_line(Cow::Owned(text.into())), rest: None }
     }
 
     /// A reply of one fixed line.
@@ -102,14 +102,14 @@ impl Reply {
     /// A reply of several lines: the first and the last carry the code; those between begin with a blank, as
     /// RFC 959 asks of lines that might begin with digits.
     #[must_use]
-    pub fn lines(code: Code, first: impl Into<Cow<'static, [u8]>>, middle: Vec<Vec<u8>>, last: &'static str) -> Self {
-        Self::several(code, first.into(), middle, INDENT, last.as_bytes().into())
+    pub fn lines(code: Code, first: impl Into<Vec<u8>>, middle: Vec<Vec<u8>>, last: &'static str) -> Self {
+        Self::several(code, first.into().into(), middle, INDENT, last.as_bytes().into())
     }
 
     /// Like [`Reply::lines`], without the blank: lines of LIST never begin with digits, and clients read them by columns.
     #[must_use]
-    pub fn listing(code: Code, first: Vec<u8>, middle: Vec<Vec<u8>>, last: &'static str) -> Self {
-        Self::several(code, first.into(), middle, b"", last.as_bytes().into())
+    pub fn listing(code: Code, first: impl Into<Vec<u8>>, middle: Vec<Vec<u8>>, last: &'static str) -> Self {
+        Self::several(code, first.into().into(), middle, b"", last.as_bytes().into())
     }
 
     /// A text of an operator's, of one line or of several.
@@ -196,8 +196,7 @@ mod tests {
     #[test]
     fn forms_of_a_reply() {
         assert_eq!(encoded(&Reply::fixed(Code::OKAY, "Done.")), "200 Done.\r\n");
-        let status =
-            Reply::lines(Code::STATUS, &b"Status:"[..], vec![b"226 a".to_vec(), b"b\r\n226 c".to_vec()], "End.");
+        let status = Reply::lines(Code::STATUS, "Status:", vec![b"226 a".to_vec(), b"b\r\n226 c".to_vec()], "End.");
         assert_eq!(encoded(&status), "211-Status:\r\n 226 a\r\n b  226 c\r\n211 End.\r\n");
         assert_eq!(encoded(&Reply::text(Code::READY, "")), "220 \r\n");
         assert_eq!(encoded(&Reply::text(Code::READY, "one")), "220 one\r\n");
