@@ -21,6 +21,8 @@ pub struct StartScreen {
     pub users: Vec<UserLine>,
     /// Limits in force, each in words.
     pub limits: Vec<String>,
+    /// Who the process is for the kernel.
+    pub process: String,
 }
 
 /// One user of the screen.
@@ -54,6 +56,7 @@ impl StartScreen {
             ("passive", vec![self.passive_ports.clone()]),
             ("users", self.users.iter().map(user).collect()),
             ("limits", self.limits.clone()),
+            ("process", vec![self.process.clone()]),
         ] {
             let titles = std::iter::once(title).chain(std::iter::repeat(""));
             lines.extend(titles.zip(entries).map(|(title, entry)| format!("{title:10} {entry}")));
@@ -81,6 +84,7 @@ mod tests {
             passive_ports: "30000-30009".to_owned(),
             users: vec![user("bob", "/srv/ftp/bob", "elradfmwMT"), user("anonymous", "/srv/ftp/anonymous", "elr")],
             limits: vec!["512 sessions".to_owned(), "50 from one address".to_owned()],
+            process: "uid 1000, gid 1000".to_owned(),
         };
         let want = "\
 longshore 0.1.0
@@ -94,7 +98,8 @@ passive    30000-30009
 users      bob       elradfmwMT /srv/ftp/bob
            anonymous elr /srv/ftp/anonymous
 limits     512 sessions
-           50 from one address";
+           50 from one address
+process    uid 1000, gid 1000";
         assert_eq!(screen.lines().join("\n"), want);
     }
 }

@@ -2,12 +2,16 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::socket::sockopt::ReuseAddr;
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn};
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::{getegid, geteuid};
 
 use super::prepare::Prepared;
 use crate::data::{Admission, Advertiser, PassivePorts};
@@ -80,19 +84,40 @@ pub fn log_settings(settings: &Settings) -> LogSettings {
 pub fn fit_out_process(settings: &Settings) -> Vec<String> {
     // All nine bits and no more are in the setting, so none is lost.
     umask(Mode::from_bits_truncate(settings.umask.0));
-    let Some(sessions) = settings.max_cons.limit() else { return Vec::new() };
+    [too_few_descriptors(settings.max_cons), source_port_out_of_reach(settings.active_source_port)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn too_few_descriptors(max_cons: Count) -> Option<String> {
+    let sessions = max_cons.limit()?;
     let wanted = u64::from(sessions) * DESCRIPTORS_A_SESSION + SPARE_DESCRIPTORS;
     let available = raise_descriptor_limit().unwrap_or(0);
-    if available >= wanted {
-        return Vec::new();
-    }
-    vec![format!("max_cons: {sessions} sessions may need {wanted} open files, and the process may have {available}")]
+    let warning =
+        format!("max_cons: {sessions} sessions may need {wanted} open files, and the process may have {available}");
+    (available < wanted).then_some(warning)
 }
 
 fn raise_descriptor_limit() -> nix::Result<u64> {
     let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
     setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
     Ok(most)
+}
+
+/// Ports below 1024 need a right that a process often lacks; active transfers would all fail with 425.
+fn source_port_out_of_reach(port: u16) -> Option<String> {
+    let error = (port != 0).then(|| try_source_port(port))?.err()?;
+    let uid = geteuid();
+    let needs = if port < 1024 { ", which needs root or the capability NET_BIND_SERVICE" } else { "" };
+    Some(format!("active_source_port: uid {uid} cannot use port {port}{needs}: {}", error.desc()))
+}
+
+fn try_source_port(port: u16) -> nix::Result<()> {
+    let probe = socket::socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    // As the transfers bind it: over connections that still use it.
+    socket::setsockopt(&probe, ReuseAddr, &true)?;
+    socket::bind(probe.as_raw_fd(), &SockaddrIn::new(0, 0, 0, 0, port))
 }
 
 /// What is in force, in words; made before the service takes the settings.
@@ -114,6 +139,7 @@ pub fn start_screen(loaded: &Loaded, roster: &Roster) -> StartScreen {
             })
             .collect(),
         limits: limits(settings),
+        process: format!("uid {}, gid {}", geteuid(), getegid()),
     }
 }
 
