@@ -4,12 +4,14 @@ mod active;
 mod advertise;
 mod passive;
 mod plan;
+mod proxy;
 mod pump;
 mod source;
 
 pub use advertise::{Advertiser, NoAddress};
 pub use passive::{Admission, Passive, PassivePorts, RangeUsedUp};
 pub use plan::DataPlan;
+pub use proxy::{Proxies, Standing};
 pub use source::{Entries, ListForm, Source, file_source, listing_source};
 
 use std::fmt;

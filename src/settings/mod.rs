@@ -35,7 +35,7 @@ pub use share::Share;
 pub use table::{FIELDS, Settings};
 pub use units::{
     Cidrs, Count, Encoding, ListenAddresses, LogFormat, LogLevel, LogRotation, Masquerade, MasqueradeMap,
-    MasqueradeRule, MasqueradeTo, MasqueradeWhen, Octal, Permission, Permissions, PortRange, Rate, Secret, Span,
-    UnknownLetter,
+    MasqueradeRule, MasqueradeTo, MasqueradeWhen, Octal, Permission, Permissions, PortRange, ProxyProtocol, Rate,
+    Secret, Span, UnknownLetter,
 };
 pub use value::{Expected, Form, Value};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::field::settings;
 use super::units::{
     Cidrs, Count, Encoding, ListenAddresses, LogFormat, LogLevel, LogRotation, Masquerade, MasqueradeMap, Octal,
-    Permissions, PortRange, Rate, Secret, Span,
+    Permissions, PortRange, ProxyProtocol, Rate, Secret, Span,
 };
 
 settings! {
@@ -72,6 +72,11 @@ settings! {
     permit_privileged_ports: bool = "off",
     /// Source port of active data connections; 0 is any.
     active_source_port: u16 = "0",
+
+    /// Whether proxies tell which client they speak for (PROXY v1, v2): `off`, `optional`, `required`.
+    proxy_protocol: ProxyProtocol = "off",
+    /// Networks of the proxies that are believed.
+    proxy_from: Cidrs = "",
 
     /// Sessions of one user; 0 is no limit.
     max_per_user: Count = "0",

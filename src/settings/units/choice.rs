@@ -48,6 +48,18 @@ choice! {
 }
 
 choice! {
+    /// Whether proxies tell, before anything else, which client they speak for.
+    ProxyProtocol: "off, optional or required" {
+        /// Nobody does.
+        Off = "off",
+        /// The peers of `proxy_from` may.
+        Optional = "optional",
+        /// The peers of `proxy_from` must, and nobody else may connect.
+        Required = "required",
+    }
+}
+
+choice! {
     /// How a line of the log looks.
     LogFormat: "auto, text or json" {
         /// Text on a terminal, else JSON.

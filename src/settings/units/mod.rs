@@ -12,7 +12,7 @@ mod secret;
 mod span;
 
 pub use address::{Cidrs, ListenAddresses};
-pub use choice::{LogFormat, LogLevel, LogRotation};
+pub use choice::{LogFormat, LogLevel, LogRotation, ProxyProtocol};
 pub use encoding::Encoding;
 pub use masquerade::{Masquerade, MasqueradeMap, MasqueradeRule, MasqueradeTo, MasqueradeWhen};
 pub use number::{Count, Octal};
