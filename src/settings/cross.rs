@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::load::Loaded;
 use super::problem::Problem;
 use super::table::Settings;
-use super::units::Masquerade;
+use super::units::{Masquerade, ProxyProtocol};
 
 /// What was found by looking at settings together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub(super) fn among_themselves(loaded: &Loaded, broken: &[&str]) -> Findings {
     let settings = &loaded.settings;
     let checks = [
         listening_port_in_range(settings),
+        slice_without_ports(settings),
+        proxies_nowhere(settings),
         half_a_user(settings),
         user_is_no_folder_name(settings),
         few_passive_ports(settings),
@@ -140,6 +142,27 @@ fn listening_port_in_range(settings: &Settings) -> Option<Finding> {
     refuse(&["passive_ports", "port"], format!("found {range}, expected a range without {port}, the control port"))
 }
 
+fn slice_without_ports(settings: &Settings) -> Option<Finding> {
+    let (range, slice) = (settings.passive_ports, settings.passive_slice);
+    if slice.of(range).is_some() {
+        return None;
+    }
+    refuse(&["passive_slice", "passive_ports"], format!("found {slice}, expected no more parts than {range} has ports"))
+}
+
+fn proxies_nowhere(settings: &Settings) -> Option<Finding> {
+    match (settings.proxy_protocol, settings.proxy_from.is_empty()) {
+        (ProxyProtocol::Off, false) => {
+            warn(&["proxy_from", "proxy_protocol"], "no header is read from these, as proxy_protocol is off")
+        }
+        (ProxyProtocol::Optional | ProxyProtocol::Required, true) => refuse(
+            &["proxy_from", "proxy_protocol"],
+            "found none, expected the networks of the proxies whose header shall be believed",
+        ),
+        _ => None,
+    }
+}
+
 fn half_a_user(settings: &Settings) -> Option<Finding> {
     match (settings.user.is_empty(), settings.pass.is_empty()) {
         (false, true) => refuse(&["user", "pass"], "found a user without a password, expected `pass` as well"),
@@ -162,7 +185,7 @@ fn user_is_no_folder_name(settings: &Settings) -> Option<Finding> {
 fn few_passive_ports(settings: &Settings) -> Option<Finding> {
     let sessions = settings.max_cons.limit()? as usize;
     let suggested = sessions.min((sessions / 64).max(10));
-    let ports = settings.passive_ports.len();
+    let ports = settings.passive_slice.of(settings.passive_ports)?.len();
     if ports >= suggested {
         return None;
     }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::field::settings;
 use super::units::{
-    Cidrs, Count, Encoding, ListenAddresses, LogFormat, LogLevel, LogRotation, Masquerade, MasqueradeMap, Octal,
-    Permissions, PortRange, ProxyProtocol, Rate, Secret, Span,
+    Cidrs, Count, Encoding, Identity, ListenAddresses, LogFormat, LogLevel, LogRotation, Masquerade, MasqueradeMap,
+    Octal, Permissions, PortRange, ProxyProtocol, Rate, Secret, Slice, Span,
 };
 
 settings! {
@@ -26,6 +26,8 @@ settings! {
     max_per_ip: Count = "50",
     /// Ports for passive data connections, the last one included.
     passive_ports: PortRange = "30000-30009",
+    /// This server's part of them, `0/3` being the first of three, where servers share a range.
+    passive_slice: Slice = "",
     /// Whether anybody may log in as `anonymous`, with any password.
     enable_anonymous: bool = "off",
     /// Home of `anonymous`.
@@ -112,12 +114,17 @@ settings! {
     /// Silence after which TCP keep-alive asks, on both connections; 0 is never.
     keepalive: Span = "60s",
 
+    /// How long running transfers may go on when the server is told to end.
+    shutdown_grace: Span = "8s",
+
     /// Mode bits that new files and directories do not get, in octal.
     umask: Octal = "022",
     /// Mode of new files before the umask, in octal.
     file_mode: Octal = "666",
     /// Mode of new directories before the umask, in octal.
     dir_mode: Octal = "777",
+    /// `uid:gid` to become once the port is bound, when started as root.
+    run_as: Identity = "",
     /// Whether listings show times in GMT rather than in the local zone.
     use_gmt_times: bool = "on",
     /// Encoding of file names on the wire: `utf8` passes bytes on, others (`gbk`, `latin-1`) serve old clients.

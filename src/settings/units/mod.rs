@@ -3,23 +3,27 @@
 mod address;
 mod choice;
 mod encoding;
+mod identity;
 mod masquerade;
 mod number;
 mod permission;
 mod ports;
 mod rate;
 mod secret;
+mod slice;
 mod span;
 
 pub use address::{Cidrs, ListenAddresses};
 pub use choice::{LogFormat, LogLevel, LogRotation, ProxyProtocol};
 pub use encoding::Encoding;
+pub use identity::Identity;
 pub use masquerade::{Masquerade, MasqueradeMap, MasqueradeRule, MasqueradeTo, MasqueradeWhen};
 pub use number::{Count, Octal};
 pub use permission::{Permission, Permissions, UnknownLetter};
 pub use ports::PortRange;
 pub use rate::Rate;
 pub use secret::Secret;
+pub use slice::Slice;
 pub use span::Span;
 
 /// The leading digits of a text as a number, and the text after them.
