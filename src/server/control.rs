@@ -101,8 +101,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
                 () = self.stop.cancelled() => return Err(Ending::Shutdown),
                 // Before the lines, or whoever never stops sending them would have no time limit.
                 () = until(deadline) => return Err(Ending::TimedOut),
+                () = until(plan_deadline) => self.forget_plan(),
                 heard = self.connection.next() => return heard?.ok_or(Ending::Left),
-                () = until(plan_deadline), if plan_deadline.is_some() => self.forget_plan(),
+                () = welcome(&mut self.conversation.phase) => {}
             }
         }
     }
@@ -244,10 +245,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     fn plan_deadline(&self) -> Option<Instant> {
         let limit = self.conversation.session.service.settings.data_connect_timeout.limit()?;
         match &self.conversation.phase {
-            Phase::LoggedIn(member) if matches!(member.plan, DataPlan::Passive(_)) => {
-                self.last_activity.checked_add(limit)
-            }
-            _ => None,
+            Phase::LoggedIn(member) => member.plan.waiting_since()?.checked_add(limit),
+            Phase::Greeted { .. } => None,
         }
     }
 
@@ -271,6 +270,14 @@ struct Watch {
 impl Watch {
     fn listens(&self) -> bool {
         !self.aborted && !self.ended && self.closing.is_none() && self.ending.is_none()
+    }
+}
+
+/// Lets the client's data connection in, if one is waited for.
+async fn welcome(phase: &mut Phase) {
+    match phase {
+        Phase::LoggedIn(member) => member.plan.welcome().await,
+        Phase::Greeted { .. } => std::future::pending().await,
     }
 }
 
