@@ -46,7 +46,9 @@ fn there_and_back(server: &TestServer, way: &str, flags: &[&str]) {
     let desk = Desk::new();
     let source = desk.path("source");
     tree::plant(&source, can);
-    let common = ["--silent", "--show-error", "--globoff", "--verbose"].iter().chain(flags).map(OsString::from);
+    // One after the other, curl 7.88 pauses for a second at each passive connection of a session that it uses again.
+    let common = ["--silent", "--show-error", "--globoff", "--verbose", "--parallel", "--parallel-max", "8"];
+    let common = common.iter().chain(flags).map(OsString::from);
     let up = common
         .clone()
         .chain(["--ftp-create-dirs".into()])
