@@ -129,6 +129,20 @@ fn every_command_line_that_is_shown_is_understood() {
     assert!(seen >= 4, "only {seen} command lines were found: the search is broken");
 }
 
+/// `longshore ports` is for writing a deployment, which comes before its users.
+#[test]
+fn the_ports_are_told_without_users() {
+    let empty = tempfile::tempdir().unwrap();
+    let mut ports = std::process::Command::new(env!("CARGO_BIN_EXE_longshore"));
+    ports.args(["ports", "--passive-ports", "4000-4001"]).current_dir(&empty).env_clear();
+    let told = ports.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&told.stderr), "");
+    let want = "ports:\n  - \"2121:2121\"\n  - \"4000-4001:4000-4001\"\n";
+    assert_eq!(String::from_utf8_lossy(&told.stdout), want);
+    assert!(told.status.success());
+    assert_eq!(ports.args(["--port", "x"]).output().unwrap().status.code(), Some(2));
+}
+
 #[test]
 fn every_name_of_the_old_settings_is_told() {
     let readme = text("README.md");
