@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use longshore::observe::{self, events};
 use longshore::server::{self, Homes, Prepared, Server};
-use longshore::settings::{self, cli};
+use longshore::settings::{self, Settings, cli};
 use longshore::users::hash_password;
 
 type Failure = Box<dyn std::error::Error>;
@@ -16,18 +16,22 @@ fn main() -> ExitCode {
         return report(print_hash(), 2);
     }
     let homes = if flags.subcommand_name().is_some() { Homes::Look } else { Homes::Make };
-    let prepared = std::env::current_dir().map_err(Failure::from).and_then(|here| {
-        let loaded = settings::load(&flags, settings::environment(), &here);
-        Ok(server::prepare(loaded, &here, homes)?)
-    });
-    let prepared = match prepared {
-        Ok(prepared) => prepared,
-        Err(complaints) => return report(Err(complaints), 2),
+    let here = match std::env::current_dir() {
+        Ok(here) => here,
+        Err(error) => return report(Err(error.into()), 2),
     };
-    match flags.subcommand() {
-        Some(("check", _)) => report(print_check(&prepared), 1),
-        Some(("ports", ports)) => report(print_ports(&prepared, cli::wants_kubernetes(ports)), 1),
-        _ => report(serve(prepared), 1),
+    let loaded = settings::load(&flags, settings::environment(), &here);
+    if let Some(ports) = flags.subcommand_matches("ports") {
+        // Asked for while a deployment is written, before there are users.
+        return match loaded {
+            Err(problems) => report(Err(problems.into()), 2),
+            Ok(loaded) => report(print_ports(&loaded.settings, cli::wants_kubernetes(ports)), 1),
+        };
+    }
+    match server::prepare(loaded, &here, homes) {
+        Err(complaints) => report(Err(complaints.into()), 2),
+        Ok(prepared) if flags.subcommand_matches("check").is_some() => report(print_check(&prepared), 1),
+        Ok(prepared) => report(serve(prepared), 1),
     }
 }
 
@@ -75,9 +79,9 @@ fn print_check(prepared: &Prepared) -> Result<(), Failure> {
     Ok(())
 }
 
-fn print_ports(prepared: &Prepared, kubernetes: bool) -> Result<(), Failure> {
+fn print_ports(settings: &Settings, kubernetes: bool) -> Result<(), Failure> {
     let print = if kubernetes { settings::kubernetes_ports } else { settings::compose_ports };
-    Ok(write!(io::stdout(), "{}", print(&prepared.loaded.settings))?)
+    Ok(write!(io::stdout(), "{}", print(settings))?)
 }
 
 fn print_hash() -> Result<(), Failure> {

@@ -55,8 +55,12 @@ impl Command for Mdtm {
 
 impl Members for Mdtm {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
-        let path = member.path(session, &self.0)?;
-        match (member.ask(session, move |home| home.facts(&path)).await, time_and_name(&self.0)) {
+        // With a time before it, a name that is as long as names may be is no name as a whole.
+        let found = match member.path(session, &self.0) {
+            Ok(path) => member.ask(session, move |home| home.facts(&path)).await,
+            Err(reply) => Err(reply),
+        };
+        match (found, time_and_name(&self.0)) {
             (Ok(found), _) => say(replies::modified(&time::format(found.modified))),
             // No file has the whole for its name, so the first word is a time.
             (Err(_), Some((when, name))) => set_time(session, member, when, name).await,

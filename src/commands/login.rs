@@ -122,13 +122,15 @@ async fn refuse(session: &mut Session, name: &[u8], why: Failure, asked: Instant
     let is_account = matches!(why, Failure::WrongPassword | Failure::NotFromHere);
     let account = is_account.then(|| String::from_utf8_lossy(name));
     events::login_failed(session.id, account.as_deref(), session.peer.ip());
-    if session.service.tries.failed(session.peer.ip()) {
+    let is_banned = session.service.tries.failed(session.peer.ip());
+    if is_banned {
         events::banned(one_address(session.peer.ip()), settings.ban_time.limit().unwrap_or_default());
     }
     if let Some(delay) = settings.auth_failed_delay.limit() {
         sleep_until(asked + delay).await;
     }
-    if settings.max_login_attempts.limit().is_some_and(|most| session.failed_logins >= most) {
+    // A ban that spared the sessions there are would leave each of them its guesses.
+    if is_banned || settings.max_login_attempts.limit().is_some_and(|most| session.failed_logins >= most) {
         return Outcome::Close(replies::authentication_failed_for_good());
     }
     Outcome::Say(match why {

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::observe::events::{self, SessionId};
 use crate::settings::{Cidrs, PortRange};
@@ -49,13 +50,21 @@ struct Waiter {
 
 /// A wait of one session for its data connection. Dropping it gives the port back.
 pub struct Passive {
+    since: Instant,
+    handed: oneshot::Receiver<TcpStream>,
+    /// Declared, and so dropped, before the claim: then the last one to go closes the port while the table of ports is
+    /// locked, and nobody finds it neither in the table nor free.
+    listener: Arc<TcpListener>,
+    claim: Claim,
+}
+
+/// The place of a session among those that wait on a port, given up when dropped.
+struct Claim {
     ports: Arc<PassivePorts>,
     session: SessionId,
     local: SocketAddr,
     client: IpAddr,
     ticket: u64,
-    listener: Arc<TcpListener>,
-    handed: oneshot::Receiver<TcpStream>,
 }
 
 /// Every port of the range is taken (425).
@@ -117,11 +126,12 @@ impl PassivePorts {
         let ticket = random();
         port.waiting.insert(client, Waiter { ticket, hand_over });
         let listener = Arc::clone(&port.listener);
-        Some(Passive { ports: Arc::clone(self), session, local, client, ticket, listener, handed })
+        let claim = Claim { ports: Arc::clone(self), session, local, client, ticket };
+        Some(Passive { since: Instant::now(), handed, listener, claim })
     }
 
     /// Gives a connection, which `by` accepted, to the session that waits for it; a stranger's is closed.
-    fn deliver(&self, by: &Passive, stream: TcpStream, peer: SocketAddr) {
+    fn deliver(&self, by: &Claim, stream: TcpStream, peer: SocketAddr) {
         let peer_ip = peer.ip().to_canonical();
         let mut open = self.lock();
         let Some(port) = open.get_mut(&by.local) else { return };
@@ -160,14 +170,20 @@ impl Passive {
     /// The port to tell the client.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.local.port()
+        self.claim.local.port()
     }
 
-    /// Waits for the client. Meanwhile connections of others who wait on the same port are handed on.
+    /// When it began to wait.
+    pub(super) fn since(&self) -> Instant {
+        self.since
+    }
+
+    /// Waits for the client. Meanwhile connections of others who wait on the same port are handed on, and strangers
+    /// are closed. May be dropped while it waits: nothing is lost.
     ///
     /// # Errors
     /// What the kernel says of the listener.
-    pub(super) async fn accept(mut self) -> io::Result<TcpStream> {
+    pub(super) async fn accept(&mut self) -> io::Result<TcpStream> {
         loop {
             tokio::select! {
                 biased;
@@ -175,7 +191,7 @@ impl Passive {
                     return handed.map_err(|_| io::ErrorKind::ConnectionAborted.into());
                 }
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.ports.deliver(&self, stream, peer),
+                    Ok((stream, peer)) => self.claim.ports.deliver(&self.claim, stream, peer),
                     // The peer was gone before we came to it: the wait is for another.
                     Err(error) if is_peers_fault(&error) => {}
                     Err(error) => return Err(error),
@@ -185,15 +201,17 @@ impl Passive {
     }
 }
 
-impl Drop for Passive {
+impl Drop for Claim {
     fn drop(&mut self) {
         let mut open = self.ports.lock();
         let Some(port) = open.get_mut(&self.local) else { return };
         if port.waiting.get(&self.client).is_some_and(|waiter| waiter.ticket == self.ticket) {
             port.waiting.remove(&self.client);
         }
-        // Another listener may have taken the place of ours; it is its own waiters' to close.
-        if port.waiting.is_empty() {
+        // Not before all are gone: a session that was handed its connection waits no more, but may still hold the
+        // listener, and nobody could open the port anew. The last one to go finds the table's own hold only. Another
+        // listener may have taken the place of ours, and is held by those who wait there.
+        if Arc::strong_count(&port.listener) == 1 {
             open.remove(&self.local);
         }
     }

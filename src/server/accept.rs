@@ -24,7 +24,7 @@ use crate::session::{Ending, Service, Session};
 const BACKLOG: i32 = 4096;
 /// A pause before the next attempt when descriptors or memory have run out, lest the loop spins.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
-/// Refused connections that are given time to read their 421. Beyond that they are just closed.
+/// Refused connections that are given time to read their 421. Beyond that it is lost on those who talk first.
 const LINGERING: usize = 64;
 
 /// What the accept loops of all listeners share.
@@ -109,14 +109,13 @@ impl Gate {
         let session = Session::new(id, peer, canonical(local), Arc::clone(&self.service));
         let (started, moved) = (session.started, Arc::clone(&session.moved));
         events::session_opened(id, peer, local, self.service.seats.taken());
-        let control = Control::new(stream, session, self.stop.clone());
+        let control = Control::new(stream, session, seat, self.stop.clone());
         self.sessions.spawn(async move {
             let ending = control.converse().await;
             match ending {
                 Ending::Probe => events::probe(peer),
                 ending => events::session_closed(id, &ending, started.elapsed(), moved.uploaded(), moved.downloaded()),
             }
-            drop(seat);
         });
     }
 
@@ -127,7 +126,13 @@ impl Gate {
             Refusal::AddressFull => replies::address_full(),
             Refusal::Banned => replies::banned(),
         };
-        let Ok(permit) = Arc::clone(&self.lingering).try_acquire_owned() else { return };
+        let Ok(permit) = Arc::clone(&self.lingering).try_acquire_owned() else {
+            let mut bytes = Vec::new();
+            reply.encode(&mut bytes);
+            // There is room in a buffer that was never used, and no time for what might go wrong.
+            let _ = stream.try_write(&bytes);
+            return;
+        };
         self.sessions.spawn(async move {
             let mut connection = Connection::new(stream);
             if connection.say(&reply).await.is_ok() {

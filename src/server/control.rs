@@ -1,6 +1,5 @@
 //! The command loop: one line, one command, one final reply. Nobody else writes to the control connection.
 
-use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -10,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::connection::Connection;
 use crate::commands::{self, Entry};
 use crate::data::DataPlan;
+use crate::limits::Seat;
 use crate::observe::events;
 use crate::protocol::foreign::is_foreign;
 use crate::protocol::{Argument, Decoded, Reply, replies};
@@ -22,6 +22,7 @@ const BAD_COMMANDS: u32 = 10;
 pub(super) struct Control<S> {
     connection: Connection<S>,
     conversation: Conversation,
+    seat: Seat,
     stop: CancellationToken,
     /// A line that came during a transfer and waits for its end.
     held: Option<Vec<u8>>,
@@ -34,10 +35,11 @@ pub(super) struct Control<S> {
 type Step = Result<(), Ending>;
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
-    pub(super) fn new(stream: S, session: Session, stop: CancellationToken) -> Self {
+    pub(super) fn new(stream: S, session: Session, seat: Seat, stop: CancellationToken) -> Self {
         Self {
             connection: Connection::new(stream),
             conversation: Conversation { session, phase: Phase::greeted() },
+            seat,
             stop,
             held: None,
             bad_commands: 0,
@@ -49,15 +51,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     /// Holds the conversation; says how it ended.
     pub(super) async fn converse(mut self) -> Ending {
         let ending = self.run().await.err().unwrap_or(Ending::Left);
-        let probe = self.heard == 0;
+        let Self { mut connection, conversation, seat, heard, .. } = self;
+        let id = conversation.session.id;
+        // The seat, the place among the user's sessions and the passive port are free before the client hears that
+        // the session is over: it may be back sooner than this task goes on.
+        drop((conversation, seat));
         if let Some(parting) = ending.parting() {
+            events::reply(id, parting.code().number(), parting.first_line());
             // The client may be gone already, which is no news.
-            let _ = self.connection.say(&parting).await;
+            let _ = connection.say(&parting).await;
         }
-        // The port and the place among the user's sessions are free at once, however long the client lingers.
-        let Self { connection, conversation, .. } = self;
-        drop(conversation);
         connection.close().await;
+        let probe = heard == 0;
         if probe && matches!(ending, Ending::Left | Ending::Lost(_)) { Ending::Probe } else { ending }
     }
 
@@ -87,9 +92,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Err(Ending::Shutdown),
-                heard = self.connection.next() => return heard?.ok_or(Ending::Left),
+                // Before the lines, or whoever never stops sending them would have no time limit.
                 () = until(deadline) => return Err(Ending::TimedOut),
-                () = until(plan_deadline), if plan_deadline.is_some() => self.forget_plan(),
+                () = until(plan_deadline) => self.forget_plan(),
+                heard = self.connection.next() => return heard?.ok_or(Ending::Left),
+                () = welcome(&mut self.conversation.phase) => {}
             }
         }
     }
@@ -142,12 +149,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
                 () = self.stop.cancelled(), if !stop.is_cancelled() => stop.cancel(),
                 heard = self.connection.next(), if watch.listens() && self.held.is_none() => {
                     match heard {
-                        Ok(Some(decoded)) => self.interrupt(decoded, &mut watch, &stop).await?,
+                        Ok(Some(decoded)) => {
+                            if let Err(ending) = self.interrupt(decoded, &mut watch, &stop).await {
+                                watch.ending = Some(ending);
+                                stop.cancel();
+                            }
+                        }
                         // The client has said all it will, but may still read.
                         Ok(None) => watch.ended = true,
                         // Nobody is left to read the reply, so nothing may be reported as done.
                         Err(error) => {
-                            watch.lost = Some(error);
+                            watch.ending = Some(Ending::Lost(error));
                             stop.cancel();
                         }
                     }
@@ -155,10 +167,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             }
         };
         self.conversation.session.running = None;
-        if let Some(error) = watch.lost {
-            return Err(Ending::Lost(error));
+        match watch.ending {
+            Some(ending @ Ending::Lost(_)) => return Err(ending),
+            Some(ending) => {
+                self.say(&reply).await?;
+                return Err(ending);
+            }
+            None => self.say(&reply).await?,
         }
-        self.say(&reply).await?;
         if watch.aborted {
             self.say(&replies::abort_done()).await?;
         }
@@ -227,10 +243,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     fn plan_deadline(&self) -> Option<Instant> {
         let limit = self.conversation.session.service.settings.data_connect_timeout.limit()?;
         match &self.conversation.phase {
-            Phase::LoggedIn(member) if matches!(member.plan, DataPlan::Passive(_)) => {
-                self.last_activity.checked_add(limit)
-            }
-            _ => None,
+            Phase::LoggedIn(member) => member.plan.waiting_since()?.checked_add(limit),
+            Phase::Greeted { .. } => None,
         }
     }
 
@@ -247,12 +261,21 @@ struct Watch {
     aborted: bool,
     ended: bool,
     closing: Option<Reply>,
-    lost: Option<io::Error>,
+    /// The session ends as soon as the work, which has been told to stop, has come to its own end.
+    ending: Option<Ending>,
 }
 
 impl Watch {
     fn listens(&self) -> bool {
-        !self.aborted && !self.ended && self.closing.is_none() && self.lost.is_none()
+        !self.aborted && !self.ended && self.closing.is_none() && self.ending.is_none()
+    }
+}
+
+/// Lets the client's data connection in, if one is waited for.
+async fn welcome(phase: &mut Phase) {
+    match phase {
+        Phase::LoggedIn(member) => member.plan.welcome().await,
+        Phase::Greeted { .. } => std::future::pending().await,
     }
 }
 

@@ -1,1 +1,267 @@
-//! (to be written)
+//! Holds what is written for people to the code: README.md, compose.yaml and conf/.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use longshore::commands;
+use longshore::server::{Homes, Prepared, prepare};
+use longshore::settings::{FIELDS, Field, Loaded, Permission, Settings, cli, readme_table};
+
+const TABLE_BEGINS: &str = "<!-- settings: generated from src/settings/table.rs -->\n";
+const TABLE_ENDS: &str = "<!-- end of settings -->\n";
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(file: &str) -> String {
+    std::fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// What stands under a heading, up to the next.
+fn section<'a>(readme: &'a str, heading: &str) -> &'a str {
+    let (_, after) = readme.split_once(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("no section {heading}"));
+    after.split("\n## ").next().unwrap_or_default()
+}
+
+/// The rows of the tables in a text, without heads and rules, cell by cell.
+fn rows(text: &str) -> Vec<Vec<&str>> {
+    let lines: Vec<&str> = text.lines().collect();
+    let rules = lines.iter().filter(|line| line.starts_with("| ---")).count();
+    let mut rows: Vec<Vec<&str>> = Vec::new();
+    for pair in lines.windows(2) {
+        let is_head = pair[1].starts_with("| ---");
+        if pair[0].starts_with("| ") && !pair[0].starts_with("| ---") && !is_head {
+            rows.push(pair[0].trim_matches('|').split('|').map(str::trim).collect());
+        }
+    }
+    assert!(rules > 0 && !rows.is_empty(), "no table");
+    rows
+}
+
+/// What stands between single backticks, code blocks apart.
+fn code_words(text: &str) -> Vec<&str> {
+    let prose = text.split("\n```").step_by(2);
+    prose.flat_map(|part| part.split('`').skip(1).step_by(2)).collect()
+}
+
+/// The lines of the blocks marked `sh`, without comments.
+fn shell_lines(readme: &str) -> Vec<&str> {
+    let blocks = readme.split("\n```sh\n").skip(1).filter_map(|after| after.split("\n```").next());
+    blocks.flat_map(str::lines).map(|line| line.split(" #").next().unwrap_or_default().trim()).collect()
+}
+
+/// The words of a text that are made of `letters` alone and begin with `start`.
+fn words_with<'a>(text: &'a str, start: &'a str, letters: fn(char) -> bool) -> impl Iterator<Item = &'a str> {
+    text.split(move |c| !letters(c)).filter(move |word| word.starts_with(start) && word.len() > start.len())
+}
+
+#[test]
+fn the_settings_table_is_the_generated_one() {
+    let readme = text("README.md");
+    let (before, rest) = readme.split_once(TABLE_BEGINS).expect("the table has a beginning");
+    let (table, after) = rest.split_once(TABLE_ENDS).expect("the table has an end");
+    let generated = format!("\n{}\n", readme_table());
+    if table != generated {
+        let renewed = [before, TABLE_BEGINS, &generated, TABLE_ENDS, after].concat();
+        std::fs::create_dir_all(root().join("target")).unwrap();
+        std::fs::write(root().join("target/README.md"), renewed).unwrap();
+        panic!("the settings table of README.md is stale, mend it by: cp target/README.md README.md");
+    }
+}
+
+#[test]
+fn every_variable_that_is_named_exists() {
+    let known: BTreeSet<String> = FIELDS
+        .iter()
+        .flat_map(|field| [Some(field.variable()), field.secret.then(|| format!("{}_FILE", field.variable()))])
+        .flatten()
+        .collect();
+    let mut seen = 0;
+    for file in ["README.md", "compose.yaml", "Dockerfile", "conf/settings.toml", "conf/users.conf"] {
+        let text = text(file);
+        for word in words_with(&text, "FTP_", |c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_') {
+            seen += 1;
+            assert!(known.contains(word), "{file} names {word}, and there is no such variable");
+        }
+    }
+    assert!(seen > 20, "only {seen} variables were found: the search is broken");
+}
+
+#[test]
+fn every_setting_that_is_named_exists() {
+    // Spelled so in the settings file of old, and told as such.
+    const OF_OLD: [&str; 1] = ["loging_name"];
+    let mut seen = 0;
+    let readme = text("README.md");
+    for code in code_words(&readme) {
+        let name = code.split([' ', '=']).next().unwrap_or_default();
+        if name.contains('_') && name.chars().all(|c| c.is_ascii_lowercase() || c == '_') && !OF_OLD.contains(&name) {
+            seen += 1;
+            assert!(Field::named(name).is_some(), "README.md names {name}, and there is no such setting");
+        }
+        for flag in code.split_whitespace().filter_map(|word| word.strip_prefix("--")) {
+            let known = FIELDS.iter().any(|field| field.flag() == flag) || flag == "kubernetes";
+            assert!(known, "README.md names --{flag}, and there is no such flag");
+        }
+    }
+    assert!(seen > 40, "only {seen} settings were found: the search is broken");
+}
+
+#[test]
+fn every_command_line_that_is_shown_is_understood() {
+    let readme = text("README.md");
+    let mut seen = 0;
+    for line in shell_lines(&readme) {
+        // What follows the program's name: by itself, behind a pipe, or as cargo and compose run it.
+        let ways = ["longshore ", "cargo run --release -- ", "docker compose run --rm ftp "];
+        let after = ways.iter().find_map(|way| {
+            let command = line.rsplit("| ").next().unwrap_or_default();
+            command.strip_prefix(way)
+        });
+        let Some(arguments) = after else { continue };
+        seen += 1;
+        let words = std::iter::once("longshore").chain(arguments.split_whitespace());
+        if let Err(error) = cli::command().try_get_matches_from(words) {
+            panic!("{line}: {error}");
+        }
+    }
+    assert!(seen >= 4, "only {seen} command lines were found: the search is broken");
+}
+
+/// `longshore ports` is for writing a deployment, which comes before its users.
+#[test]
+fn the_ports_are_told_without_users() {
+    let empty = tempfile::tempdir().unwrap();
+    let mut ports = std::process::Command::new(env!("CARGO_BIN_EXE_longshore"));
+    ports.args(["ports", "--passive-ports", "4000-4001"]).current_dir(&empty).env_clear();
+    let told = ports.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&told.stderr), "");
+    let want = "ports:\n  - \"2121:2121\"\n  - \"4000-4001:4000-4001\"\n";
+    assert_eq!(String::from_utf8_lossy(&told.stdout), want);
+    assert!(told.status.success());
+    assert_eq!(ports.args(["--port", "x"]).output().unwrap().status.code(), Some(2));
+}
+
+#[test]
+fn every_name_of_the_old_settings_is_told() {
+    let readme = text("README.md");
+    let told = code_words(section(&readme, "Coming from pyftpdlib"));
+    for name in [
+        "ip",
+        "port",
+        "max_upload",
+        "max_download",
+        "max_cons",
+        "max_per_ip",
+        "passive_ports",
+        "enable_anonymous",
+        "anonymous_path",
+        "enable_logging",
+        "loging_name",
+        "welcome_msg",
+    ] {
+        assert!(told.contains(&name), "{name}");
+        assert_eq!(Field::named(name).is_some(), name != "loging_name", "{name}");
+    }
+}
+
+#[test]
+fn the_map_of_the_code_is_that_of_the_library() {
+    let readme = text("README.md");
+    let map = rows(section(&readme, "The code"));
+    for row in &map {
+        let path = row[0].trim_matches('`');
+        assert!(root().join(path).exists(), "{path} is on the map and not there");
+    }
+    // Modules, in the same order and with the same words as in lib.rs.
+    let library = text("src/lib.rs").replace("//! ", "");
+    let modules: Vec<(String, &str)> = rows(&library)
+        .iter()
+        .map(|row| {
+            let name = row[1].trim_matches(['[', ']', '`']);
+            let file = format!("src/{name}.rs");
+            (if root().join(&file).exists() { file } else { format!("src/{name}/") }, row[2])
+        })
+        .collect();
+    let told: Vec<(String, &str)> = map.iter().map(|row| (row[0].trim_matches('`').to_owned(), row[1])).collect();
+    assert_eq!(told.get(..modules.len()), Some(&modules[..]));
+    // And nothing of src/ is left out.
+    for entry in std::fs::read_dir(root().join("src")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let is_told = told.iter().any(|(path, _)| path.trim_end_matches('/') == format!("src/{name}"));
+        assert!(is_told || name == "lib.rs", "src/{name} is not on the map");
+    }
+}
+
+#[test]
+fn every_path_that_is_named_exists() {
+    let readme = text("README.md");
+    let mut seen = 0;
+    for path in code_words(&readme) {
+        if ["src/", "conf/", "tests/", "benches/"].iter().any(|folder| path.starts_with(folder)) {
+            seen += 1;
+            assert!(root().join(path).exists(), "README.md names {path}, which is not there");
+        }
+    }
+    assert!(seen > 20, "only {seen} paths were found: the search is broken");
+}
+
+#[test]
+fn the_table_of_letters_is_whole_and_its_commands_exist() {
+    let readme = text("README.md");
+    let table = rows(section(&readme, "Users"));
+    let letters: Vec<String> = table.iter().map(|row| row[0].trim_matches('`').to_owned()).collect();
+    assert_eq!(letters, Permission::ALL.map(|permission| permission.letter().to_string()));
+    for row in table {
+        for command in row[2].split(", ") {
+            let verb = command.split(' ').next().unwrap_or_default();
+            assert!(commands::find(verb.as_bytes()).is_some(), "{command}");
+        }
+    }
+}
+
+#[test]
+fn the_sample_of_users_loads() {
+    let folder = tempfile::tempdir().unwrap();
+    let sample = load(folder.path(), |settings| settings.users_file = Some(root().join("conf/users.conf")));
+    assert_eq!(sample.warnings, Vec::<String>::new());
+    assert_eq!(sample.roster.accounts().count(), 1, "there is anonymous, and nobody whose password is known to all");
+}
+
+#[test]
+fn the_users_that_are_shown_are_read_once_they_have_their_whole_hash() {
+    const HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$g9Q2jcdWsWypDs/nEisp0A\
+                        $dlJVXZHsj348IXMD4Q3881vwFoagey8g6Fww+TiM8y8";
+    for file in ["README.md", "conf/users.conf"] {
+        let shown: BTreeMap<&str, String> = text(file)
+            .lines()
+            .map(|line| line.trim_start_matches('#'))
+            .filter_map(|line| ["alice ", "bob "].iter().find(|name| line.starts_with(**name)).zip(Some(line)))
+            .map(|(name, line)| {
+                let whole = |word: &str| if word.starts_with("$argon2id$") { HASH.to_owned() } else { word.to_owned() };
+                (*name, line.split(' ').map(whole).collect::<Vec<_>>().join(" "))
+            })
+            .collect();
+        assert_eq!(shown.len(), 2, "{file}");
+        let users = shown.into_values().collect::<Vec<_>>().join("\n");
+        let folder = tempfile::tempdir().unwrap();
+        let prepared = load(folder.path(), |settings| settings.set("users", &users).unwrap());
+        assert_eq!(prepared.roster.accounts().count(), 3, "{file}");
+    }
+}
+
+/// What becomes of these settings, with an anonymous user as well, on loopback.
+fn load(folder: &Path, change: impl FnOnce(&mut Settings)) -> Prepared {
+    let mut settings = Settings {
+        enable_anonymous: true,
+        anonymous_path: PathBuf::from(folder),
+        users_file: None,
+        home_root: PathBuf::from(folder),
+        ..Settings::default()
+    };
+    settings.set("ip", "127.0.0.1").unwrap();
+    change(&mut settings);
+    let loaded = Loaded { settings, origins: BTreeMap::new(), share: None, warnings: Vec::new(), notes: Vec::new() };
+    prepare(Ok(loaded), folder, Homes::Look).unwrap_or_else(|why| panic!("{why}"))
+}

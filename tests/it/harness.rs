@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) const USERS: &str = "\
 bob secret elradfmwMT bob
 reader secret elr reader
-carol $5$rounds=1000$longshore$OiGCkgOBAGTrpRBAcFjGXLpW4eMKv8D4R47EZ2F0Xw6 elradfmwMT carol
+carol $5$rounds=1000$longshore$5CGXsYWFMlrPZoZgdS.7Au.YJHtZkL1lkNDNtkpERN3 elradfmwMT carol
 ";
 
 /// A running server. Dropping it ends it and removes its files.

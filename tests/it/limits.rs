@@ -1,1 +1,5 @@
-//! (to be written)
+//! Limits at n-1, n and n+1: sessions, failed log-ins, rates.
+
+mod logins;
+mod rates;
+mod sessions;

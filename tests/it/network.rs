@@ -1,1 +1,6 @@
-//! (to be written)
+//! Data connections: which ports and addresses they come from and go to, and who may have them.
+
+mod active;
+mod addresses;
+mod range;
+mod strangers;
