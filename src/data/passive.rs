@@ -11,8 +11,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::proxy::{Proxies, Standing};
 use crate::observe::events::{self, SessionId};
 use crate::settings::{Cidrs, PortRange};
 
@@ -32,6 +34,7 @@ pub struct Admission {
 pub struct PassivePorts {
     range: PortRange,
     admission: Admission,
+    proxies: Proxies,
     open: Mutex<HashMap<SocketAddr, OpenPort>>,
 }
 
@@ -56,6 +59,8 @@ pub struct Passive {
     /// locked, and nobody finds it neither in the table nor free.
     listener: Arc<TcpListener>,
     claim: Claim,
+    /// Connections of proxies that have yet to say for whom they speak.
+    unnamed: JoinSet<Option<(TcpStream, SocketAddr)>>,
 }
 
 /// The place of a session among those that wait on a port, given up when dropped.
@@ -74,8 +79,8 @@ pub struct RangeUsedUp;
 impl PassivePorts {
     /// The range, and who may connect to it.
     #[must_use]
-    pub fn new(range: PortRange, admission: Admission) -> Arc<Self> {
-        Arc::new(Self { range, admission, open: Mutex::default() })
+    pub fn new(range: PortRange, admission: Admission, proxies: Proxies) -> Arc<Self> {
+        Arc::new(Self { range, admission, proxies, open: Mutex::default() })
     }
 
     /// Opens a port, chosen at random, on the control connection's local address for a client.
@@ -127,7 +132,7 @@ impl PassivePorts {
         port.waiting.insert(client, Waiter { ticket, hand_over });
         let listener = Arc::clone(&port.listener);
         let claim = Claim { ports: Arc::clone(self), session, local, client, ticket };
-        Some(Passive { since: Instant::now(), handed, listener, claim })
+        Some(Passive { since: Instant::now(), handed, listener, claim, unnamed: JoinSet::new() })
     }
 
     /// Gives a connection, which `by` accepted, to the session that waits for it; a stranger's is closed.
@@ -191,11 +196,31 @@ impl Passive {
                     return handed.map_err(|_| io::ErrorKind::ConnectionAborted.into());
                 }
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.claim.ports.deliver(&self.claim, stream, peer),
+                    Ok((stream, peer)) => self.receive(stream, peer),
                     // The peer was gone before we came to it: the wait is for another.
                     Err(error) if is_peers_fault(&error) => {}
                     Err(error) => return Err(error),
                 },
+                Some(named) = self.unnamed.join_next() => {
+                    // One that did not say for whom it speaks is closed, as a stranger is.
+                    if let Ok(Some((stream, client))) = named {
+                        self.claim.ports.deliver(&self.claim, stream, client);
+                    }
+                }
+            }
+        }
+    }
+
+    fn receive(&mut self, mut stream: TcpStream, peer: SocketAddr) {
+        match self.claim.ports.proxies.standing(peer) {
+            Standing::Direct => self.claim.ports.deliver(&self.claim, stream, peer),
+            Standing::Refused => events::passive_stranger(self.claim.session, peer.ip(), self.claim.client),
+            Standing::Proxy => {
+                let proxies = self.claim.ports.proxies.clone();
+                self.unnamed.spawn(async move {
+                    let client = proxies.client_of(&mut stream, peer).await;
+                    client.inspect_err(|why| events::proxy_refused(peer, why)).ok().map(|client| (stream, client))
+                });
             }
         }
     }

@@ -67,6 +67,16 @@ pub fn masquerade_unresolved(name: &str, why: &str, kept: Option<Ipv4Addr>) {
     warn!(message = "masquerade_address not resolved", name, why, kept);
 }
 
+/// A proxy's connection was closed: what it began with is no header.
+pub fn proxy_refused(proxy: SocketAddr, why: &std::io::Error) {
+    warn!(message = "connection of a proxy refused", proxy = %canonical(proxy), why = why.to_string());
+}
+
+/// Somebody who is no proxy was turned away, as only proxies may connect.
+pub fn not_a_proxy(peer: SocketAddr) {
+    info!(message = "connection refused", peer = %canonical(peer), why = "not one of proxy_from");
+}
+
 /// A connection was turned away at the door.
 pub fn refused(peer: SocketAddr, why: Refusal) {
     info!(message = "connection refused", peer = %canonical(peer), why = %why);

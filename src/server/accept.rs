@@ -10,11 +10,12 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::Stop;
 use super::connection::Connection;
 use super::control::Control;
+use crate::data::Standing;
 use crate::limits::{Refusal, Seat};
 use crate::observe::events::{self, SessionId};
 use crate::protocol::replies;
@@ -31,7 +32,7 @@ const LINGERING: usize = 64;
 pub(super) struct Gate {
     service: Arc<Service>,
     sessions: TaskTracker,
-    stop: CancellationToken,
+    stop: Stop,
     last_id: AtomicU64,
     lingering: Arc<Semaphore>,
 }
@@ -61,17 +62,17 @@ fn bind(address: SocketAddr, v6_only: bool) -> io::Result<TcpListener> {
 }
 
 impl Gate {
-    pub(super) fn new(service: Arc<Service>, sessions: TaskTracker, stop: CancellationToken) -> Self {
+    pub(super) fn new(service: Arc<Service>, sessions: TaskTracker, stop: Stop) -> Self {
         let lingering = Arc::new(Semaphore::new(LINGERING));
         Self { service, sessions, stop, last_id: AtomicU64::new(0), lingering }
     }
 
     /// Accepts until told to stop.
-    pub(super) async fn accept_all(&self, listener: TcpListener) {
+    pub(super) async fn accept_all(self: Arc<Self>, listener: TcpListener) {
         loop {
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return,
+                () = self.stop.drain.cancelled() => return,
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => self.receive(stream, peer),
                     Err(error) if is_exhaustion(&error) => {
@@ -85,7 +86,26 @@ impl Gate {
         }
     }
 
-    fn receive(&self, stream: TcpStream, peer: SocketAddr) {
+    fn receive(self: &Arc<Self>, mut stream: TcpStream, peer: SocketAddr) {
+        match self.service.proxies.standing(peer) {
+            Standing::Direct => self.welcome(stream, peer),
+            Standing::Refused => events::not_a_proxy(peer),
+            Standing::Proxy => {
+                let gate = Arc::clone(self);
+                self.sessions.spawn(async move {
+                    tokio::select! {
+                        () = gate.stop.drain.cancelled() => {}
+                        named = gate.service.proxies.client_of(&mut stream, peer) => match named {
+                            Ok(client) => gate.welcome(stream, client),
+                            Err(why) => events::proxy_refused(peer, &why),
+                        },
+                    }
+                });
+            }
+        }
+    }
+
+    fn welcome(&self, stream: TcpStream, peer: SocketAddr) {
         let peer = canonical(peer);
         match self.admit(peer.ip()) {
             Ok(seat) => self.begin(stream, peer, seat),

@@ -6,6 +6,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::Stop;
 use super::connection::Connection;
 use crate::commands::{self, Entry};
 use crate::data::DataPlan;
@@ -23,7 +24,7 @@ pub(super) struct Control<S> {
     connection: Connection<S>,
     conversation: Conversation,
     seat: Seat,
-    stop: CancellationToken,
+    stop: Stop,
     /// A line that came during a transfer and waits for its end.
     held: Option<Vec<u8>>,
     bad_commands: u32,
@@ -35,7 +36,7 @@ pub(super) struct Control<S> {
 type Step = Result<(), Ending>;
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
-    pub(super) fn new(stream: S, session: Session, seat: Seat, stop: CancellationToken) -> Self {
+    pub(super) fn new(stream: S, session: Session, seat: Seat, stop: Stop) -> Self {
         Self {
             connection: Connection::new(stream),
             conversation: Conversation { session, phase: Phase::greeted() },
@@ -91,7 +92,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             let plan_deadline = self.plan_deadline();
             tokio::select! {
                 biased;
-                () = self.stop.cancelled() => return Err(Ending::Shutdown),
+                () = self.stop.drain.cancelled() => return Err(Ending::Shutdown),
                 // Before the lines, or whoever never stops sending them would have no time limit.
                 () = until(deadline) => return Err(Ending::TimedOut),
                 () = until(plan_deadline) => self.forget_plan(),
@@ -115,7 +116,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             return self.answer(replies::unknown_command()).await;
         };
         events::command(id, entry.spec.verb, argument.bytes());
-        let stop = self.stop.clone();
+        let stop = self.stop.drain.clone();
         let outcome = tokio::select! {
             biased;
             outcome = self.run_command(entry, argument) => outcome,
@@ -146,7 +147,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             tokio::select! {
                 biased;
                 reply = &mut work => break reply,
-                () = self.stop.cancelled(), if !stop.is_cancelled() => stop.cancel(),
+                () = self.stop.halt.cancelled(), if !stop.is_cancelled() => stop.cancel(),
                 heard = self.connection.next(), if watch.listens() && self.held.is_none() => {
                     match heard {
                         Ok(Some(decoded)) => {

@@ -15,10 +15,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::session::Service;
+
+/// The end of the server, in two steps.
+#[derive(Debug, Clone, Default)]
+struct Stop {
+    /// Nobody is let in any more, and whoever is idle is told to go.
+    drain: CancellationToken,
+    /// Transfers that still run are stopped.
+    halt: CancellationToken,
+}
 
 /// A server that listens and has not accepted anybody yet.
 pub struct Server {
@@ -57,14 +67,15 @@ impl Server {
         }
     }
 
-    /// Serves until `stop` is cancelled, then ends every session: idle ones with 421, transfers with 426 before it.
+    /// Serves until `stop` is cancelled, then ends every session with 421: idle ones at once, those with a transfer
+    /// when it is done or, with 426 before it, when `shutdown_grace` is over.
     pub async fn run(self, stop: CancellationToken) {
         let Self { service, listeners } = self;
         let sessions = TaskTracker::new();
-        let gate = Arc::new(accept::Gate::new(Arc::clone(&service), sessions.clone(), stop.clone()));
+        let steps = Stop { drain: stop.clone(), halt: CancellationToken::new() };
+        let gate = Arc::new(accept::Gate::new(Arc::clone(&service), sessions.clone(), steps.clone()));
         for listener in listeners {
-            let gate = Arc::clone(&gate);
-            sessions.spawn(async move { gate.accept_all(listener).await });
+            sessions.spawn(Arc::clone(&gate).accept_all(listener));
         }
         tokio::select! {
             () = stop.cancelled() => {}
@@ -72,6 +83,10 @@ impl Server {
             () = async { service.advertiser.keep_resolved().await; std::future::pending().await } => {}
         }
         sessions.close();
-        sessions.wait().await;
+        let grace = service.settings.shutdown_grace.limit().unwrap_or_default();
+        if timeout(grace, sessions.wait()).await.is_err() {
+            steps.halt.cancel();
+            sessions.wait().await;
+        }
     }
 }

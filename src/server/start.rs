@@ -14,11 +14,11 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{getegid, geteuid};
 
 use super::prepare::Prepared;
-use crate::data::{Admission, Advertiser, PassivePorts};
+use crate::data::{Admission, Advertiser, PassivePorts, Proxies};
 use crate::limits::{PaceSettings, Paces, Seats, SharedRates, Stays, Tries};
 use crate::observe::{LogError, LogSettings, StartScreen, TransferLog, UserLine};
 use crate::session::Service;
-use crate::settings::{Count, FIELDS, Loaded, Masquerade, Origin, Settings};
+use crate::settings::{Count, FIELDS, Loaded, Masquerade, Origin, PortRange, Settings};
 use crate::users::{Authenticator, Roster};
 
 /// Descriptors that are none of a session's: the log, the listeners, the runtime's own.
@@ -37,18 +37,25 @@ pub fn build_service(prepared: Prepared) -> Result<Service, LogError> {
         settings.transfer_log.as_deref().map(|path| TransferLog::open(path, zone.clone())).transpose()?;
     let trusted = settings.trusted_peers.clone();
     let admission = Admission { anybody: settings.permit_foreign_addresses, trusted: trusted.clone() };
+    let proxies = Proxies::new(settings.proxy_protocol, settings.proxy_from.clone());
     Ok(Service {
         authenticator: Authenticator::new(Arc::new(prepared.roster)),
         seats: Seats::new(settings.max_cons.limit(), settings.max_per_ip.limit(), trusted.clone()),
         stays: Stays::new(),
         tries: Tries::new(settings.ban_after.limit(), settings.ban_time.limit().unwrap_or_default(), trusted),
         paces: Paces::new(&pace_settings(&settings)),
-        passive: PassivePorts::new(settings.passive_ports, admission),
+        passive: PassivePorts::new(own_range(&settings), admission, proxies.clone()),
+        proxies,
         advertiser: Advertiser::new(settings.masquerade_address.clone(), settings.masquerade_map.clone()),
         transfer_log,
         zone,
         settings: Arc::new(settings),
     })
+}
+
+/// This server's part of the range. That there is one was found out when the settings were read.
+fn own_range(settings: &Settings) -> PortRange {
+    settings.passive_slice.of(settings.passive_ports).unwrap_or(settings.passive_ports)
 }
 
 fn pace_settings(settings: &Settings) -> PaceSettings {
@@ -129,7 +136,7 @@ pub fn start_screen(loaded: &Loaded, roster: &Roster) -> StartScreen {
         sources: sources(loaded),
         listening: settings.ip.iter().map(|address| SocketAddr::new(address, settings.port)).collect(),
         advertised: advertised(settings),
-        passive_ports: settings.passive_ports.to_string(),
+        passive_ports: own_range(settings).to_string(),
         users: roster
             .accounts()
             .map(|account| UserLine {

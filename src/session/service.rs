@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::data::{Advertiser, PassivePorts};
+use crate::data::{Advertiser, PassivePorts, Proxies};
 use crate::limits::{Paces, Seats, Stays, Tries};
 use crate::observe::TransferLog;
 use crate::settings::Settings;
@@ -24,6 +24,8 @@ pub struct Service {
     pub paces: Paces,
     /// `passive_ports`.
     pub passive: Arc<PassivePorts>,
+    /// `proxy_protocol` and `proxy_from`.
+    pub proxies: Proxies,
     /// `masquerade_address` and `masquerade_map`.
     pub advertiser: Advertiser,
     /// `transfer_log`.

@@ -477,7 +477,8 @@ impl Player {
         let mut words = rest.split(' ');
         let folder = self.path(words.next().unwrap_or_default());
         let entries = std::fs::read_dir(folder).map_err(|e| e.to_string())?;
-        let mut found: Vec<_> = entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+        let mut found: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
         found.sort();
         if found == words.collect::<Vec<_>>() { Ok(()) } else { Err(format!("it holds {found:?}")) }
     }
