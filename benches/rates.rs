@@ -13,7 +13,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use longshore::server::{Homes, Server, build_service, prepare};
+use longshore::server::{Listeners, Server, build_service, prepare};
 use longshore::settings::{Loaded, Rate, Settings};
 use tokio_util::sync::CancellationToken;
 
@@ -148,16 +148,16 @@ impl Running {
         change(&mut settings);
         let loaded =
             Loaded { settings, origins: BTreeMap::new(), share: None, warnings: Vec::new(), notes: Vec::new() };
-        let prepared = prepare(Ok(loaded), folder.path(), Homes::Look).map_err(|complaints| complaints.to_string())?;
+        let prepared = prepare(Ok(loaded), folder.path()).map_err(|complaints| complaints.to_string())?;
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let (tell, told) = std::sync::mpsc::channel();
         thread::spawn(move || -> Outcome<()> {
             let runtime = longshore::server::runtime()?;
             runtime.block_on(async {
-                let server = Server::bind(build_service(prepared)?).map_err(|(_, error)| error)?;
-                tell.send(server.addresses())?;
-                server.run(stopped).await;
+                let listeners = Listeners::bind(&prepared.loaded.settings).map_err(|(_, error)| error)?;
+                tell.send(listeners.addresses())?;
+                Server::new(listeners, build_service(prepared)?).run(stopped).await;
                 Ok(())
             })
         });

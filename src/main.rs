@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
 use longshore::observe::{self, events};
-use longshore::server::{self, Homes, Prepared, Server};
+use longshore::server::{self, Listeners, Prepared, Server};
 use longshore::settings::{self, Settings, cli};
 use longshore::users::hash_password;
 
@@ -15,23 +15,23 @@ fn main() -> ExitCode {
     if flags.subcommand_matches("hash-password").is_some() {
         return report(print_hash(), 2);
     }
-    let homes = if flags.subcommand_name().is_some() { Homes::Look } else { Homes::Make };
     let here = match std::env::current_dir() {
         Ok(here) => here,
         Err(error) => return report(Err(error.into()), 2),
     };
     let loaded = settings::load(&flags, settings::environment(), &here);
-    if let Some(ports) = flags.subcommand_matches("ports") {
-        // Asked for while a deployment is written, before there are users.
-        return match loaded {
-            Err(problems) => report(Err(problems.into()), 2),
-            Ok(loaded) => report(print_ports(&loaded.settings, cli::wants_kubernetes(ports)), 1),
-        };
-    }
-    match server::prepare(loaded, &here, homes) {
-        Err(complaints) => report(Err(complaints.into()), 2),
-        Ok(prepared) if flags.subcommand_matches("check").is_some() => report(print_check(&prepared), 1),
-        Ok(prepared) => report(serve(prepared), 1),
+    // Two questions that need no users: the first is asked while a deployment is written, before there are any.
+    match (flags.subcommand(), loaded) {
+        (Some(("ports" | "healthcheck", _)), Err(problems)) => report(Err(problems.into()), 2),
+        (Some(("ports", ports)), Ok(loaded)) => report(print_ports(&loaded.settings, cli::wants_kubernetes(ports)), 1),
+        (Some(("healthcheck", _)), Ok(loaded)) => {
+            report(server::check_health(&loaded.settings).map_err(Failure::from), 1)
+        }
+        (subcommand, loaded) => match server::prepare(loaded, &here) {
+            Err(complaints) => report(Err(complaints.into()), 2),
+            Ok(prepared) if subcommand.is_some() => report(print_check(&prepared), 1),
+            Ok(prepared) => report(serve(prepared), 1),
+        },
     }
 }
 
@@ -48,26 +48,30 @@ fn report(outcome: Result<(), Failure>, code: u8) -> ExitCode {
 }
 
 fn serve(prepared: Prepared) -> Result<(), Failure> {
-    let settings = &prepared.loaded.settings;
-    let log = observe::init(&server::log_settings(settings))?;
-    let mut warnings = prepared.warnings.clone();
-    warnings.extend(server::fit_out_process(settings));
-    let mut screen = server::start_screen(&prepared.loaded, &prepared.roster);
-    let mut more: Vec<String> = prepared.loaded.share.iter().map(|share| share.describe(settings)).collect();
-    more.extend(prepared.loaded.notes.iter().cloned());
     let runtime = server::runtime()?;
-    let served = runtime.block_on(async {
-        let server = Server::bind(server::build_service(prepared)?)
-            .map_err(|(address, error)| format!("ip, port: cannot listen on {address}: {error}"))?;
-        screen.listening = server.addresses();
-        screen.lines().iter().chain(&more).for_each(|line| events::start_screen(line));
-        warnings.iter().for_each(|warning| events::warning(warning));
-        server.run_until_signalled().await.map_err(Failure::from)
-    });
+    let served = runtime.block_on(serve_within(prepared));
     // File operations that hang, on a dead mount say, are not waited for.
     runtime.shutdown_background();
-    drop(log);
     served
+}
+
+/// The port is bound first, as root maybe; all that comes after belongs to whom we run as.
+async fn serve_within(prepared: Prepared) -> Result<(), Failure> {
+    let settings = &prepared.loaded.settings;
+    let listeners = Listeners::bind(settings)
+        .map_err(|(address, error)| format!("ip, port: cannot listen on {address}: {error}"))?;
+    server::run_as(settings.run_as)?;
+    let _log = observe::init(&server::log_settings(settings))?;
+    let mut screen = server::start_screen(&prepared.loaded, &prepared.roster);
+    screen.listening = listeners.addresses();
+    let mut lines = screen.lines();
+    lines.extend(prepared.loaded.share.iter().map(|share| share.describe(settings)));
+    lines.extend(prepared.loaded.notes.iter().cloned());
+    lines.iter().for_each(|line| events::start_screen(line));
+    let warnings = prepared.warnings.iter().cloned().chain(server::fit_out(&prepared));
+    warnings.for_each(|warning| events::warning(&warning));
+    Server::new(listeners, server::build_service(prepared)?).run_until_signalled().await?;
+    Ok(())
 }
 
 fn print_check(prepared: &Prepared) -> Result<(), Failure> {

@@ -3,12 +3,17 @@
 mod accept;
 mod connection;
 mod control;
+mod health;
+mod identity;
+mod ownership;
 mod prepare;
 mod signals;
 mod start;
 
-pub use prepare::{Complaints, Homes, Prepared, prepare};
-pub use start::{build_service, fit_out_process, log_settings, runtime, start_screen};
+pub use health::check_health;
+pub use identity::run_as;
+pub use prepare::{Complaints, Prepared, prepare};
+pub use start::{build_service, fit_out, log_settings, runtime, start_screen};
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::session::Service;
+use crate::settings::Settings;
 
 /// The end of the server, in two steps.
 #[derive(Debug, Clone, Default)]
@@ -36,21 +42,30 @@ pub struct Server {
     listeners: Vec<TcpListener>,
 }
 
-impl Server {
-    /// Binds the addresses of the settings.
+/// Sockets that are bound, before anything else is done: as root, maybe, which is given up next.
+pub struct Listeners(Vec<TcpListener>);
+
+impl Listeners {
+    /// Binds the addresses of the settings. Within a runtime.
     ///
     /// # Errors
     /// The address that could not be bound, and why.
-    pub fn bind(service: Service) -> Result<Self, (SocketAddr, io::Error)> {
-        let settings = &service.settings;
-        let listeners = accept::listen(&settings.ip.iter().collect::<Vec<_>>(), settings.port)?;
-        Ok(Self { service: Arc::new(service), listeners })
+    pub fn bind(settings: &Settings) -> Result<Self, (SocketAddr, io::Error)> {
+        accept::listen(&settings.ip.iter().collect::<Vec<_>>(), settings.port).map(Self)
     }
 
-    /// Where it listens; with port 0 in the settings this tells which port it became.
+    /// Where they listen; with port 0 in the settings this tells which port it became.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+        self.0.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+}
+
+impl Server {
+    /// A server that has not let anybody in yet.
+    #[must_use]
+    pub fn new(listeners: Listeners, service: Service) -> Self {
+        Self { service: Arc::new(service), listeners: listeners.0 }
     }
 
     /// Serves until SIGTERM or SIGINT, then ends every session; a second signal does not wait for them.

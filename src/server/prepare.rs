@@ -5,7 +5,6 @@ use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
-use crate::files::create_home;
 use crate::settings::{Loaded, Origin, Problem, Problems, Settings, Surroundings, examine};
 use crate::users::{AnonymousUser, Finding, Roster, RosterSources, SingleUser, UsersText};
 
@@ -20,15 +19,6 @@ pub struct Prepared {
     pub warnings: Vec<String>,
 }
 
-/// What preparing may do to the disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Homes {
-    /// Make the home of anonymous, if `create_homes` says so.
-    Make,
-    /// Only look.
-    Look,
-}
-
 /// Everything that keeps the server from starting, one complaint a line.
 #[derive(Debug)]
 pub struct Complaints(Vec<String>);
@@ -37,11 +27,7 @@ pub struct Complaints(Vec<String>);
 ///
 /// # Errors
 /// Every problem of settings and users; none names a password.
-pub fn prepare(
-    loaded: Result<Loaded, Problems>,
-    current_directory: &Path,
-    homes: Homes,
-) -> Result<Prepared, Complaints> {
+pub fn prepare(loaded: Result<Loaded, Problems>, current_directory: &Path) -> Result<Prepared, Complaints> {
     let (mut loaded, mut complaints) = match loaded {
         Ok(loaded) => (loaded, Vec::new()),
         Err(problems) => (*problems.partial, told(&problems.list)),
@@ -55,7 +41,7 @@ pub fn prepare(
     let accounts = roster.as_ref().ok().filter(|_| complaints.is_empty());
     let surroundings = Surroundings {
         accounts: accounts.map(|(roster, _)| roster.accounts().filter(|account| !account.anonymous).count()),
-        anonymous_home: anonymous_home_is_there(&loaded.settings, homes),
+        anonymous_home: anonymous_home_is_there(&loaded.settings),
         local_addresses: &local_addresses(&loaded.settings),
     };
     let found = examine(&loaded, &surroundings);
@@ -117,12 +103,10 @@ fn users_file(loaded: &Loaded, current_directory: &Path) -> Result<Option<(Strin
     }
 }
 
-fn anonymous_home_is_there(settings: &Settings, homes: Homes) -> bool {
+/// It is there, or it will be made.
+fn anonymous_home_is_there(settings: &Settings) -> bool {
     let path = &settings.anonymous_path;
-    if settings.enable_anonymous && settings.create_homes && !path.exists() {
-        return homes == Homes::Look || create_home(path, settings.dir_mode.0).is_ok();
-    }
-    path.is_dir()
+    path.is_dir() || settings.create_homes && !path.exists()
 }
 
 /// Where clients find the server: the addresses it listens on, or those of the machine if it listens on all.

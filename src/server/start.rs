@@ -13,8 +13,10 @@ use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{getegid, geteuid};
 
+use super::ownership::unwritable_homes;
 use super::prepare::Prepared;
 use crate::data::{Admission, Advertiser, PassivePorts, Proxies};
+use crate::files::create_home;
 use crate::limits::{PaceSettings, Paces, Seats, SharedRates, Stays, Tries};
 use crate::observe::{LogError, LogSettings, StartScreen, TransferLog, UserLine};
 use crate::session::Service;
@@ -86,15 +88,31 @@ pub fn log_settings(settings: &Settings) -> LogSettings {
     }
 }
 
-/// Sets the umask and raises the limit of open files as far as the kernel lets us. Says what will not do.
+/// Sets the umask, raises the limit of open files as far as the kernel lets us, and makes the home of anonymous. Says
+/// what will not do.
 #[must_use]
-pub fn fit_out_process(settings: &Settings) -> Vec<String> {
+pub fn fit_out(prepared: &Prepared) -> Vec<String> {
+    let settings = &prepared.loaded.settings;
     // All nine bits and no more are in the setting, so none is lost.
     umask(Mode::from_bits_truncate(settings.umask.0));
-    [too_few_descriptors(settings.max_cons), source_port_out_of_reach(settings.active_source_port)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        no_anonymous_home(settings),
+        too_few_descriptors(settings.max_cons),
+        source_port_out_of_reach(settings.active_source_port),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(unwritable_homes(&prepared.roster))
+    .collect()
+}
+
+fn no_anonymous_home(settings: &Settings) -> Option<String> {
+    let path = &settings.anonymous_path;
+    if !settings.enable_anonymous || path.is_dir() {
+        return None;
+    }
+    let error = create_home(path, settings.dir_mode.0).err()?;
+    Some(format!("anonymous_path: {} cannot be made, so nobody can log in as anonymous: {error}", path.display()))
 }
 
 fn too_few_descriptors(max_cons: Count) -> Option<String> {

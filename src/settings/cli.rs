@@ -37,6 +37,9 @@ pub fn command() -> Command {
         .subcommand(
             Command::new("check").about("Say what is in force and where it comes from, or all that is wrong with it"),
         )
+        .subcommand(
+            Command::new("healthcheck").about("Ask the running server whether it is well; exit code 0 if it is"),
+        )
         .subcommand(Command::new("hash-password").about("Read a password from standard input and print its hash"))
         .subcommand(
             Command::new("ports").about("Print the ports to publish, for compose").arg(

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use longshore::commands;
-use longshore::server::{Homes, Prepared, prepare};
+use longshore::server::{Prepared, prepare};
 use longshore::settings::{FIELDS, Field, Loaded, Permission, Settings, cli, readme_table};
 
 const TABLE_BEGINS: &str = "<!-- settings: generated from src/settings/table.rs -->\n";
@@ -263,5 +263,5 @@ fn load(folder: &Path, change: impl FnOnce(&mut Settings)) -> Prepared {
     settings.set("ip", "127.0.0.1").unwrap();
     change(&mut settings);
     let loaded = Loaded { settings, origins: BTreeMap::new(), share: None, warnings: Vec::new(), notes: Vec::new() };
-    prepare(Ok(loaded), folder, Homes::Look).unwrap_or_else(|why| panic!("{why}"))
+    prepare(Ok(loaded), folder).unwrap_or_else(|why| panic!("{why}"))
 }

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
-use longshore::server::{Homes, Server, build_service, prepare};
+use longshore::server::{Listeners, Server, build_service, prepare};
 use longshore::settings::{Loaded, Settings};
 use tokio_util::sync::CancellationToken;
 
@@ -52,15 +52,16 @@ impl TestServer {
         change(&mut settings);
         let loaded =
             Loaded { settings, origins: BTreeMap::new(), share: None, warnings: Vec::new(), notes: Vec::new() };
-        let prepared = prepare(Ok(loaded), folder.path(), Homes::Make).unwrap_or_else(|why| panic!("{why}"));
+        let prepared = prepare(Ok(loaded), folder.path()).unwrap_or_else(|why| panic!("{why}"));
         let stop = CancellationToken::new();
         let (tell, told) = std::sync::mpsc::channel();
         let stopped = stop.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async move {
-                let server = Server::bind(build_service(prepared).unwrap()).unwrap();
-                tell.send(server.addresses()[0]).unwrap();
+                let listeners = Listeners::bind(&prepared.loaded.settings).unwrap();
+                tell.send(listeners.addresses()[0]).unwrap();
+                let server = Server::new(listeners, build_service(prepared).unwrap());
                 server.run(stopped).await;
             });
         });
