@@ -14,3 +14,4 @@ mod process;
 mod settings;
 mod timeouts;
 mod verbs;
+mod wire;
