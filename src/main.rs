@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
 use longshore::observe::{self, events};
-use longshore::server::{self, Homes, Prepared, Server};
+use longshore::server::{self, Homes, Prepared, Server, StopSignals};
 use longshore::settings::{self, cli};
 use longshore::users::hash_password;
 
@@ -18,6 +18,9 @@ fn main() -> ExitCode {
     let homes = if flags.subcommand_name().is_some() { Homes::Look } else { Homes::Make };
     let prepared = std::env::current_dir().map_err(Failure::from).and_then(|here| {
         let loaded = settings::load(&flags, settings::environment(), &here);
+        if let Ok(loaded) = &loaded {
+            server::set_umask(&loaded.settings);
+        }
         Ok(server::prepare(loaded, &here, homes)?)
     });
     let prepared = match prepared {
@@ -47,18 +50,20 @@ fn serve(prepared: Prepared) -> Result<(), Failure> {
     let settings = &prepared.loaded.settings;
     let log = observe::init(&server::log_settings(settings))?;
     let mut warnings = prepared.warnings.clone();
-    warnings.extend(server::fit_out_process(settings));
+    warnings.extend(server::provide_descriptors(settings));
     let mut screen = server::start_screen(&prepared.loaded, &prepared.roster);
     let mut more: Vec<String> = prepared.loaded.share.iter().map(|share| share.describe(settings)).collect();
     more.extend(prepared.loaded.notes.iter().cloned());
     let runtime = server::runtime()?;
     let served = runtime.block_on(async {
+        let signals = StopSignals::catch()?;
         let server = Server::bind(server::build_service(prepared)?)
             .map_err(|(address, error)| format!("ip, port: cannot listen on {address}: {error}"))?;
         screen.listening = server.addresses();
         screen.lines().iter().chain(&more).for_each(|line| events::start_screen(line));
         warnings.iter().for_each(|warning| events::warning(warning));
-        server.run_until_signalled().await.map_err(Failure::from)
+        server.run_until_signalled(signals).await;
+        Ok::<(), Failure>(())
     });
     // File operations that hang, on a dead mount say, are not waited for.
     runtime.shutdown_background();

@@ -75,14 +75,19 @@ pub fn log_settings(settings: &Settings) -> LogSettings {
     }
 }
 
-/// Sets the umask and raises the limit of open files as far as the kernel lets us. Says what will not do.
-#[must_use]
-pub fn fit_out_process(settings: &Settings) -> Vec<String> {
+/// Sets the umask of the process: before anything is made, the home of anonymous included.
+pub fn set_umask(settings: &Settings) {
     // All nine bits and no more are in the setting, so none is lost.
     umask(Mode::from_bits_truncate(settings.umask.0));
+}
+
+/// Raises the limit of open files as far as the kernel lets us. Says if it will not do.
+#[must_use]
+pub fn provide_descriptors(settings: &Settings) -> Vec<String> {
+    // First of all, for without a limit of sessions it is needed most.
+    let available = raise_descriptor_limit().unwrap_or(0);
     let Some(sessions) = settings.max_cons.limit() else { return Vec::new() };
     let wanted = u64::from(sessions) * DESCRIPTORS_A_SESSION + SPARE_DESCRIPTORS;
-    let available = raise_descriptor_limit().unwrap_or(0);
     if available >= wanted {
         return Vec::new();
     }
