@@ -133,7 +133,7 @@ fn names_forge_no_line() {
         client.store(forged, b"12345");
         client.ask(&format!("MKD {forged}.d"), "257");
         client.say(&format!("USER {forged}"));
-        client.say(&format!("{forged}"));
+        client.say(forged);
         client.say(&format!("CLNT {forged}"));
         // A bare CR is no end of a line, and must not be one in the log.
         client.say("CLNT a\rINFO forged");

@@ -68,15 +68,11 @@ fn a_second_signal_waits_for_nobody() {
     let mut sending = client.stream().try_clone().unwrap();
     sending.set_nonblocking(true).unwrap();
     let many = b"HELP\r\n".repeat(1000);
-    let mut full = 0;
-    while full < 200 {
-        match sending.write(&many) {
-            Ok(_) => full = 0,
-            Err(_) => {
-                full += 1;
-                std::thread::yield_now();
-            }
-        }
+    // Full for good, not just until the server has taken the next lines.
+    let mut refused_in_a_row = 0;
+    while refused_in_a_row < 200 {
+        refused_in_a_row = if sending.write_all(&many).is_ok() { 0 } else { refused_in_a_row + 1 };
+        std::thread::yield_now();
     }
     let asked = Instant::now();
     server.signal(Signal::SIGTERM);
