@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
 use longshore::observe::{self, events};
-use longshore::server::{self, Homes, Prepared, Server};
+use longshore::server::{self, Homes, Prepared, Server, StopSignals};
 use longshore::settings::{self, Settings, cli};
 use longshore::users::hash_password;
 
@@ -21,6 +21,9 @@ fn main() -> ExitCode {
         Err(error) => return report(Err(error.into()), 2),
     };
     let loaded = settings::load(&flags, settings::environment(), &here);
+    if let Ok(loaded) = &loaded {
+        server::set_umask(&loaded.settings);
+    }
     if let Some(ports) = flags.subcommand_matches("ports") {
         // Asked for while a deployment is written, before there are users.
         return match loaded {
@@ -57,12 +60,14 @@ fn serve(prepared: Prepared) -> Result<(), Failure> {
     more.extend(prepared.loaded.notes.iter().cloned());
     let runtime = server::runtime()?;
     let served = runtime.block_on(async {
+        let signals = StopSignals::catch()?;
         let server = Server::bind(server::build_service(prepared)?)
             .map_err(|(address, error)| format!("ip, port: cannot listen on {address}: {error}"))?;
         screen.listening = server.addresses();
         screen.lines().iter().chain(&more).for_each(|line| events::start_screen(line));
         warnings.iter().for_each(|warning| events::warning(warning));
-        server.run_until_signalled().await.map_err(Failure::from)
+        server.run_until_signalled(signals).await;
+        Ok::<(), Failure>(())
     });
     // File operations that hang, on a dead mount say, are not waited for.
     runtime.shutdown_background();

@@ -236,3 +236,6 @@ fn is_peers_fault(error: &io::Error) -> bool {
 fn random() -> u64 {
     getrandom::u64().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

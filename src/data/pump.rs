@@ -152,3 +152,6 @@ fn reset_on_close(stream: &TcpStream) {
     // Where the option cannot be set the 426 or 451 on the control connection still says it.
     let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,8 @@ mod start;
 mod stream;
 
 pub use prepare::{Complaints, Homes, Prepared, prepare};
-pub use start::{build_service, fit_out_process, log_settings, runtime, start_screen};
+pub use signals::StopSignals;
+pub use start::{build_service, fit_out_process, log_settings, runtime, set_umask, start_screen};
 
 use std::io;
 use std::net::SocketAddr;
@@ -45,16 +46,13 @@ impl Server {
     }
 
     /// Serves until SIGTERM or SIGINT, then ends every session; a second signal does not wait for them.
-    ///
-    /// # Errors
-    /// The signal handlers could not be installed.
-    pub async fn run_until_signalled(self) -> io::Result<()> {
+    pub async fn run_until_signalled(self, signals: StopSignals) {
         let stop = CancellationToken::new();
         let seats = self.service.seats.clone();
         tokio::select! {
-            // Ends by itself only with the second signal or an error: the first one cancels `stop`.
-            signalled = signals::watch(&stop, || seats.taken()) => signalled,
-            () = self.run(stop.clone()) => Ok(()),
+            // Ends by itself only with the second signal: the first one cancels `stop`.
+            () = signals.watch(&stop, || seats.taken()) => {}
+            () = self.run(stop.clone()) => {}
         }
     }
 

@@ -79,11 +79,15 @@ pub fn log_settings(settings: &Settings) -> LogSettings {
     }
 }
 
-/// Sets the umask and raises the limit of open files as far as the kernel lets us. Says what will not do.
-#[must_use]
-pub fn fit_out_process(settings: &Settings) -> Vec<String> {
+/// Sets the umask of the process: before anything is made, the home of anonymous included.
+pub fn set_umask(settings: &Settings) {
     // All nine bits and no more are in the setting, so none is lost.
     umask(Mode::from_bits_truncate(settings.umask.0));
+}
+
+/// Raises the limit of open files as far as the kernel lets us. Says what will not do.
+#[must_use]
+pub fn fit_out_process(settings: &Settings) -> Vec<String> {
     [too_few_descriptors(settings.max_cons), source_port_out_of_reach(settings.active_source_port)]
         .into_iter()
         .flatten()
@@ -91,9 +95,10 @@ pub fn fit_out_process(settings: &Settings) -> Vec<String> {
 }
 
 fn too_few_descriptors(max_cons: Count) -> Option<String> {
+    // First of all, for without a limit of sessions it is needed most.
+    let available = raise_descriptor_limit().unwrap_or(0);
     let sessions = max_cons.limit()?;
     let wanted = u64::from(sessions) * DESCRIPTORS_A_SESSION + SPARE_DESCRIPTORS;
-    let available = raise_descriptor_limit().unwrap_or(0);
     let warning =
         format!("max_cons: {sessions} sessions may need {wanted} open files, and the process may have {available}");
     (available < wanted).then_some(warning)

@@ -1,7 +1,7 @@
 //! A small FTP client on raw sockets, whose every step can be seen and left out.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
@@ -163,11 +163,6 @@ impl Client {
     /// The connection itself, for what no client should do.
     pub(crate) fn stream(&self) -> &TcpStream {
         self.0.get_ref()
-    }
-
-    /// Says that nothing more will be sent.
-    pub(crate) fn finish(&self) {
-        self.0.get_ref().shutdown(Shutdown::Write).unwrap();
     }
 }
 

@@ -133,5 +133,7 @@ fn says_what_was_refused() {
     lftp(&server, &desk, "user bob wrong; ls").failed(1).said("Login failed: 530 Authentication failed.");
     lftp(&server, &desk, "get missing").failed(1).said("Access failed: 550");
     lftp(&server, &desk, "cd missing").failed(1).said("Access failed: 550");
-    lftp(&server, &desk, "user reader secret; mkdir folder").failed(1).said("Access failed: 550 Not enough privileges.");
+    lftp(&server, &desk, "user reader secret; mkdir folder")
+        .failed(1)
+        .said("Access failed: 550 Not enough privileges.");
 }

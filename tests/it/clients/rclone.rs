@@ -1,7 +1,5 @@
 //! rclone: several sessions at once, MLSD, and times by MFMT. It is passive only, and resumes nothing over FTP.
 
-use std::time::{Duration, SystemTime};
-
 use super::desk::{Desk, Ended};
 use super::tree;
 use crate::harness::TestServer;
