@@ -8,7 +8,7 @@ mod pump;
 mod source;
 
 pub use advertise::{Advertiser, NoAddress};
-pub use passive::{Admission, Passive, PassivePorts, RangeUsedUp};
+pub use passive::{Admission, NoPort, Passive, PassivePorts};
 pub use plan::DataPlan;
 pub use source::{Entries, ListForm, Source, file_source, listing_source};
 

@@ -66,6 +66,11 @@ pub(super) async fn receive(
         }
         buffer.clear();
     }
+    // A client that died closes both connections. Whoever watches the other one is given its turn to say so.
+    tokio::task::yield_now().await;
+    if flow.stop.is_cancelled() {
+        return Err(Failure::Aborted);
+    }
     off_reactor(move || upload.commit()).await.map(drop).map_err(Failure::File)
 }
 

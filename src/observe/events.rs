@@ -164,9 +164,9 @@ pub fn session_closed(session: SessionId, why: &dyn Display, took: Duration, upl
     );
 }
 
-/// A command that is known; what follows PASS is not shown.
-pub fn command(session: SessionId, verb: &'static str, argument: &[u8]) {
-    let argument = if verb == "PASS" { Cow::Borrowed("****") } else { text(argument) };
+/// A command that is known, with its argument unless that is a secret.
+pub fn command(session: SessionId, verb: &'static str, argument: Option<&[u8]>) {
+    let argument = argument.map_or(Cow::Borrowed("****"), text);
     debug!(session = session.0, message = "command", verb, argument = &*argument);
 }
 

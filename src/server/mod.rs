@@ -7,6 +7,7 @@ mod prepare;
 mod signals;
 mod start;
 mod stream;
+mod work;
 
 pub use prepare::{Complaints, Homes, Prepared, prepare};
 pub use signals::StopSignals;
