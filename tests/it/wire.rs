@@ -206,6 +206,8 @@ pub(crate) fn is_refused(source: &str, to: SocketAddr) -> bool {
     match stream_from(source.parse().unwrap(), to) {
         Ok(_) => false,
         Err(why) if why.kind() == std::io::ErrorKind::ConnectionRefused => true,
+        // It was closed while this one was in its queue: the next will be refused.
+        Err(why) if why.kind() == std::io::ErrorKind::ConnectionReset => false,
         Err(why) => panic!("{to}: {why}"),
     }
 }

@@ -84,6 +84,23 @@ fn a_transfer_that_ends_with_its_session_is_logged() {
 }
 
 #[test]
+fn a_transfer_whose_control_connection_breaks_is_no_success() {
+    let mut server = Setup::new().start();
+    let mut client = Client::login(server.address, "bob");
+    let mut data = client.open();
+    client.ask("STOR new", "150");
+    data.write_all(b"12345").unwrap();
+    socket2::SockRef::from(client.stream()).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+    drop(client);
+    // Ended by the server: this side has not.
+    assert_eq!(until_end(&mut data), b"");
+    server.wait_for_line("session closed");
+    let events = parsed(&server.end().lines);
+    assert_eq!(only(&events, "STOR failed")["why"], "aborted");
+    assert!(only(&events, "session closed")["why"].as_str().unwrap().starts_with("the connection broke"));
+}
+
+#[test]
 fn text_is_written_when_asked_for() {
     let mut server = Setup::new().variable("FTP_LOG_FORMAT", "text").start();
     work(&server);
