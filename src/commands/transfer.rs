@@ -219,7 +219,8 @@ impl Job {
         let settings = &session.service.settings;
         let patience = Patience {
             connect: settings.data_connect_timeout.limit(),
-            stall: settings.data_timeout.limit(),
+            // Without a limit of its own a transfer that stands still is idle.
+            stall: settings.data_timeout.limit().or(settings.idle_timeout.limit()),
             keepalive: settings.keepalive.limit(),
         };
         let pace = pace(session, member, record.direction);

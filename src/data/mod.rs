@@ -64,7 +64,7 @@ pub struct Patience {
 pub struct Report {
     /// Bytes that went over the data connection.
     pub bytes: u64,
-    /// From the opening of the data connection to its end.
+    /// From the 150 to the end, the wait for the data connection included.
     pub elapsed: Duration,
     /// Whether all of it arrived.
     pub outcome: Result<(), Failure>,

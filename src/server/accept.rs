@@ -109,7 +109,6 @@ impl Gate {
         let id = SessionId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
         let session = Session::new(id, peer, canonical(local), Arc::clone(&self.service));
         let (started, moved) = (session.started, Arc::clone(&session.moved));
-        events::session_opened(id, peer, local, self.service.seats.taken());
         let control = Control::new(ControlStream(stream), session, seat, self.stop.clone());
         self.sessions.spawn(async move {
             let ending = control.converse().await;

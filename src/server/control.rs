@@ -77,6 +77,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
                 Some(line) => Decoded::Line(line),
                 None => self.hear().await?,
             };
+            if self.heard == 0 {
+                // Not sooner: whoever says nothing is a probe, and there are many.
+                let session = &self.conversation.session;
+                events::session_opened(session.id, session.peer, session.local, session.service.seats.taken());
+            }
             self.heard += 1;
             match decoded {
                 Decoded::Line(line) => self.obey(&line).await?,

@@ -364,7 +364,8 @@ mod tests {
         ] {
             assert_eq!(hash_password(input), Err(want), "{input:?}");
         }
-        assert!(parse(&hash_password(b"secret\r\n").unwrap()).unwrap().verify(b"secret\r"));
+        assert!(parse(&hash_password(b"secret\r\n").unwrap()).unwrap().verify(b"secret"));
+        assert_eq!(hash_password(b"sec\rret"), Err(Unhashable::Newline));
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn the_screen_says_what_is_in_force() {
         "listening  127.0.0.1:",
         "advertised 203.0.113.7",
         "passive    20000-29999",
-        &format!("bob       elradfmwMT {folder}/home/bob"),
+        &format!("bob elradfmwMT {folder}/home/bob"),
         &format!("anonymous elr {folder}/home/public"),
         "sessions: 77 in all, 7 from one address, no limit of one user",
         "download of one connection: 2MiB/s",
