@@ -49,10 +49,13 @@ fn there_and_back(server: &TestServer, way: &str, flags: &[&str]) {
     // One after the other, curl 7.88 pauses for a second at each passive connection of a session that it uses again.
     let common = ["--silent", "--show-error", "--globoff", "--verbose", "--parallel", "--parallel-max", "8"];
     let common = common.iter().chain(flags).map(OsString::from);
-    let up = common
-        .clone()
-        .chain(["--ftp-create-dirs".into()])
-        .chain(each_file(server, &source, "--upload-file", &source, "up"));
+    let up = common.clone().chain(["--ftp-create-dirs".into()]).chain(each_file(
+        server,
+        &source,
+        "--upload-file",
+        &source,
+        "up",
+    ));
     desk.run("curl", up).succeeded().said(&format!("> {way}"));
     tree::assert_same(&source, &server.home("bob").join("up"));
     let back = desk.path("back");
