@@ -107,7 +107,10 @@ fn downloads_in_segments() {
     let content = tree::bytes(3_000_000);
     std::fs::write(server.home("bob").join("file"), &content).unwrap();
     // The first connection asks for the whole file, and breaks off by ABOR where the second segment begins.
-    lftp(&server, &desk, "set pget:min-chunk-size 100k; pget -n 4 file").succeeded().said("---> REST ").said("---> ABOR");
+    lftp(&server, &desk, "set pget:min-chunk-size 100k; pget -n 4 file")
+        .succeeded()
+        .said("---> REST ")
+        .said("---> ABOR");
     assert!(std::fs::read(desk.path("file")).unwrap() == content);
 }
 
