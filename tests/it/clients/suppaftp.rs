@@ -165,7 +165,7 @@ fn makes_renames_deletes_and_aborts() {
         client.rename("/old name", "new name").unwrap();
         let mut transfer = client.retr_as_stream("new name").unwrap();
         transfer.read_exact(&mut [0; 1000]).unwrap();
-        client.abort(transfer).unwrap();
+        assert_aborted(client.abort(transfer));
         client.rename("new name", "/old name").unwrap();
         client.cdup().unwrap();
         client.rmdir("a folder").unwrap();
@@ -173,6 +173,16 @@ fn makes_renames_deletes_and_aborts() {
     }
     log_in(&server, Mode::Passive).rm("old name").unwrap();
     assert_eq!(std::fs::read_dir(home).unwrap().count(), 0);
+}
+
+/// It breaks off the data connection in the same breath. When the server learns of that first, the transfer has ended by
+/// itself with 426, and there is nothing left to abort: 225, as pyftpdlib says, which suppaftp does not expect. Either
+/// way both replies are read, and the session goes on.
+#[track_caller]
+fn assert_aborted(result: Result<(), FtpError>) {
+    if result.is_err() {
+        assert_refused(result, Status::DataConnectionOpen, "225 No transfer to abort.");
+    }
 }
 
 #[track_caller]
