@@ -15,7 +15,6 @@ use tokio_util::task::TaskTracker;
 
 use super::connection::Connection;
 use super::control::Control;
-use super::urgent::UrgentStream;
 use crate::limits::{Refusal, Seat};
 use crate::observe::events::{self, SessionId};
 use crate::protocol::replies;
@@ -110,7 +109,7 @@ impl Gate {
         let session = Session::new(id, peer, canonical(local), Arc::clone(&self.service));
         let (started, moved) = (session.started, Arc::clone(&session.moved));
         events::session_opened(id, peer, local, self.service.seats.taken());
-        let control = Control::new(UrgentStream(stream), session, self.stop.clone());
+        let control = Control::new(stream, session, self.stop.clone());
         self.sessions.spawn(async move {
             let ending = control.converse().await;
             match ending {

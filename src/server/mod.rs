@@ -6,7 +6,6 @@ mod control;
 mod prepare;
 mod signals;
 mod start;
-mod urgent;
 
 pub use prepare::{Complaints, Homes, Prepared, prepare};
 pub use start::{build_service, fit_out_process, log_settings, runtime, start_screen};
