@@ -77,7 +77,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             }
         };
         self.conversation.session.running = None;
+        if matches!(hearing, Hearing::On) && self.held.is_none() {
+            hearing = self.last_word().await;
+        }
         self.conclude(&reply, hearing).await
+    }
+
+    /// What came together with the end of the work: a client that drops the data connection and says ABOR means one
+    /// thing by both.
+    async fn last_word(&mut self) -> Hearing {
+        let heard = tokio::select! {
+            biased;
+            heard = self.connection.next() => heard,
+            () = std::future::ready(()) => return Hearing::On,
+        };
+        match heard {
+            Ok(Some(Decoded::Line(line))) if is_abort(&line) => Hearing::Aborted,
+            // Anything else comes after the reply.
+            Ok(Some(Decoded::Line(line))) => {
+                self.held = Some(line);
+                Hearing::On
+            }
+            Ok(Some(decoded)) => self.interrupt(decoded).await.unwrap_or_else(Hearing::Over),
+            Ok(None) => Hearing::Over(Ending::Left),
+            Err(error) => Hearing::Over(Ending::Lost(error)),
+        }
     }
 
     /// A line during the work.
@@ -90,16 +114,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             }
             Decoded::TlsHello => return Err(Ending::NotFtp),
         };
+        if is_abort(&line) {
+            return Ok(Hearing::Aborted);
+        }
         let (verb, argument) = Argument::split(&line);
-        let entry = commands::find(&verb);
-        match (entry, entry.map_or(DuringWork::Waits, |entry| entry.spec.during_work)) {
-            (_, DuringWork::Aborts) if argument.none().is_ok() => return Ok(Hearing::Aborted),
-            (Some(entry), DuringWork::Heard | DuringWork::Aborts) => match self.run_command(entry, argument).await {
-                Outcome::Say(reply) => self.say(&reply).await?,
-                Outcome::Close(parting) => return Ok(Hearing::Quitting(parting)),
-                // No command that is heard during work begins another.
-                Outcome::Work(_) => {}
-            },
+        match commands::find(&verb) {
+            Some(entry) if entry.spec.during_work != DuringWork::Waits => {
+                match self.run_command(entry, argument).await {
+                    Outcome::Say(reply) => self.say(&reply).await?,
+                    Outcome::Close(parting) => return Ok(Hearing::Quitting(parting)),
+                    // No command that is heard during work begins another.
+                    Outcome::Work(_) => {}
+                }
+            }
             _ => self.held = Some(line),
         }
         Ok(Hearing::On)
@@ -119,6 +146,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             Hearing::Over(ending) => Err(ending),
         }
     }
+}
+
+fn is_abort(line: &[u8]) -> bool {
+    let (verb, argument) = Argument::split(line);
+    let entry = commands::find(&verb);
+    entry.is_some_and(|entry| entry.spec.during_work == DuringWork::Aborts) && argument.none().is_ok()
 }
 
 fn half_closed(moved: u64) -> Hearing {
