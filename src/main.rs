@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
 use longshore::observe::{self, events};
-use longshore::server::{self, Listeners, Prepared, Server};
+use longshore::server::{self, Listeners, Prepared, Server, StopSignals};
 use longshore::settings::{self, Settings, cli};
 use longshore::users::hash_password;
 
@@ -58,9 +58,11 @@ fn serve(prepared: Prepared) -> Result<(), Failure> {
 /// The port is bound first, as root maybe; all that comes after belongs to whom we run as.
 async fn serve_within(prepared: Prepared) -> Result<(), Failure> {
     let settings = &prepared.loaded.settings;
+    let signals = StopSignals::catch()?;
     let listeners = Listeners::bind(settings)
         .map_err(|(address, error)| format!("ip, port: cannot listen on {address}: {error}"))?;
     server::run_as(settings.run_as)?;
+    server::set_umask(settings);
     let _log = observe::init(&server::log_settings(settings))?;
     let mut screen = server::start_screen(&prepared.loaded, &prepared.roster);
     screen.listening = listeners.addresses();
@@ -70,7 +72,7 @@ async fn serve_within(prepared: Prepared) -> Result<(), Failure> {
     lines.iter().for_each(|line| events::start_screen(line));
     let warnings = prepared.warnings.iter().cloned().chain(server::fit_out(&prepared));
     warnings.for_each(|warning| events::warning(&warning));
-    Server::new(listeners, server::build_service(prepared)?).run_until_signalled().await?;
+    Server::new(listeners, server::build_service(prepared)?).run_until_signalled(signals).await;
     Ok(())
 }
 

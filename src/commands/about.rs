@@ -1,6 +1,6 @@
 //! The server itself: FEAT, OPTS (RFC 2389; UTF8: RFC 2640), HELP, STAT, SYST, NOOP (RFC 959 section 4.1.3).
 
-use super::{Anyone, Command, Feature, Ran, Spec, TABLE, find, list, say};
+use super::{Anyone, Command, DuringWork, Feature, Ran, Spec, TABLE, find, list, say};
 use crate::data::DataPlan;
 use crate::files::Algorithm;
 use crate::listing::facts::FactSet;
@@ -128,7 +128,8 @@ impl Anyone for Help {
 pub struct Stat(Option<Vec<u8>>);
 
 impl Command for Stat {
-    const SPEC: &'static Spec = &Spec { verb: "STAT", syntax: "[<SP> path]", during_work: true, ..Spec::BASIC };
+    const SPEC: &'static Spec =
+        &Spec { verb: "STAT", syntax: "[<SP> path]", during_work: DuringWork::Heard, ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         Ok(Self(argument.optional_name()))
@@ -199,7 +200,7 @@ impl Anyone for Syst {
 pub struct Noop;
 
 impl Command for Noop {
-    const SPEC: &'static Spec = &Spec { verb: "NOOP", during_work: true, ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "NOOP", during_work: DuringWork::Heard, ..Spec::BASIC };
 
     fn parse(_: Argument<'_>) -> Result<Self, Syntax> {
         // Some clients keep alive with an argument; it has never meant anything.

@@ -13,7 +13,7 @@ use crate::observe::events::{self, Change};
 use crate::path::VirtualPath;
 use crate::protocol::argument::parse_number;
 use crate::protocol::{Argument, Reply, Syntax, replies, time};
-use crate::session::{Member, Outcome, Representation, Session, Task};
+use crate::session::{IfClientLeaves, Member, Outcome, Representation, Session, Task};
 
 /// The size in bytes, as TYPE I would send it.
 pub struct Size(Vec<u8>);
@@ -216,7 +216,12 @@ fn sum_up(
     let (home, id) = (member.home.clone(), session.id);
     let stop = CancellationToken::new();
     let stopped = stop.clone();
+    let sums = Arc::clone(&session.service.sums);
     let work = async move {
+        let _turn = tokio::select! {
+            turn = sums.acquire() => turn,
+            () = stopped.cancelled() => return replies::transfer_aborted(),
+        };
         let summed = crate::files::off_reactor(move || {
             let (start, end) = range.unwrap_or((0, None));
             home.digest(&path, algorithm, start, end, || !stopped.is_cancelled())
@@ -232,7 +237,8 @@ fn sum_up(
         }
     };
     let progress = Arc::new(Progress::new());
-    Ok(Outcome::Work(Box::new(Task { opening: None, progress, stop, work: Box::pin(work) })))
+    let (if_client_leaves, work) = (IfClientLeaves::Stop, Box::pin(work));
+    Ok(Outcome::Work(Box::new(Task { opening: None, progress, stop, if_client_leaves, work })))
 }
 
 /// `YYYYMMDDHHMMSS name`, if it is that.

@@ -6,7 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Command, Feature, Members, Ran, Spec, find, say};
-use crate::data::{DataPlan, Passive};
+use crate::data::{DataPlan, NoPort, Passive};
 use crate::observe::events;
 use crate::protocol::address::{Extended, Family, parse_eprt, parse_port};
 use crate::protocol::{Argument, Reply, Syntax, replies};
@@ -226,9 +226,12 @@ fn forget_plan(member: &mut Member) -> Result<(), Reply> {
 }
 
 fn listen(session: &Session) -> Result<Passive, Reply> {
-    session.service.passive.listen(session.id, session.local, session.peer.ip()).map_err(|_| {
-        events::failed(session.id, "opening a passive port", &"every port of passive_ports is in use");
-        replies::range_used_up()
+    session.service.passive.listen(session.id, session.local, session.peer.ip()).map_err(|why| {
+        events::failed(session.id, "opening a passive port", &why);
+        match why {
+            NoPort::RangeUsedUp => replies::range_used_up(),
+            NoPort::Refused(_) => replies::no_data_connection(),
+        }
     })
 }
 

@@ -112,7 +112,7 @@ impl Members for Mlst {
         let name = session.encoding.encode(path.as_bytes());
         let mut line = Vec::new();
         facts::write_line(&mut line, &name, &found, session.facts, member.account.permissions, place);
-        line.truncate(line.trim_ascii_end().len());
+        line.truncate(line.len() - b"\r\n".len());
         say(replies::facts(&name, line))
     }
 }
@@ -130,7 +130,7 @@ pub(super) async fn path_status(session: &Session, member: &Member, argument: &[
             let (name, found) = entry?;
             let mut line = Vec::new();
             form(&mut line, &name, &found);
-            line.truncate(line.trim_ascii_end().len());
+            line.truncate(line.len() - b"\r\n".len());
             lines.push(line);
             if lines.len() == STATUS_LINES {
                 break;
@@ -149,7 +149,8 @@ struct Found {
     entries: Entries,
     /// What was listed, for the log.
     path: VirtualPath,
-    /// What a client must put before the names to fetch them.
+    /// What a client must put before the names to fetch them: the directory that it named itself, but for the one
+    /// that it listed.
     prefix: Vec<u8>,
 }
 
@@ -158,33 +159,32 @@ struct Found {
 async fn find_entries(session: &Session, member: &Member, argument: Vec<u8>) -> Result<Found, Reply> {
     let path = member.path(session, &argument)?;
     member
-        .ask(session, move |home| match entries_of(home, &path) {
-            Err(FileError::NotFound) => match path.file_name() {
-                Some(last) if pattern::is_pattern(last) => matching_entries(home, path.clone(), last, &argument),
-                _ => Err(FileError::NotFound),
-            },
-            found => Ok(Found { entries: found?, path, prefix: Vec::new() }),
+        .ask(session, move |home| {
+            let directory = argument.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+            let prefix = argument[..directory].to_vec();
+            match (home.facts(&path), path.file_name()) {
+                (Ok(found), _) if found.kind == Kind::Directory => {
+                    Ok(Found { entries: Box::new(home.list(&path)?), path, prefix: Vec::new() })
+                }
+                (Ok(found), name) => {
+                    let entry = (name.unwrap_or_default().to_vec(), found);
+                    Ok(Found { entries: Box::new(std::iter::once(Ok(entry))), path, prefix })
+                }
+                (Err(FileError::NotFound), Some(last)) if pattern::is_pattern(last) => {
+                    Ok(Found { entries: matching_entries(home, &path, last)?, path, prefix })
+                }
+                (Err(why), _) => Err(why),
+            }
         })
         .await
 }
 
-fn entries_of(home: &Home, path: &VirtualPath) -> Result<Entries, FileError> {
-    let found = home.facts(path)?;
-    if found.kind == Kind::Directory {
-        return Ok(Box::new(home.list(path)?));
-    }
-    let name = path.file_name().unwrap_or_default().to_vec();
-    Ok(Box::new(std::iter::once(Ok((name, found)))))
-}
-
-fn matching_entries(home: &Home, path: VirtualPath, last: &[u8], argument: &[u8]) -> Result<Found, FileError> {
+fn matching_entries(home: &Home, path: &VirtualPath, last: &[u8]) -> Result<Entries, FileError> {
     let pattern = Pattern::new(last).ok_or(FileError::NotFound)?;
-    let matching = home.list(&path.parent())?.filter(move |entry| match entry {
+    Ok(Box::new(home.list(&path.parent())?.filter(move |entry| match entry {
         Ok((name, _)) => pattern.matches(name),
         Err(_) => true,
-    });
-    let directory = argument.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
-    Ok(Found { entries: Box::new(matching), path, prefix: argument[..directory].to_vec() })
+    })))
 }
 
 fn unix_form(session: &Session) -> ListForm {

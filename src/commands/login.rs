@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{Anyone, Command, Feature, Ran, Spec, say};
+use super::{Anyone, Command, DuringWork, Feature, Ran, Spec, say};
 use crate::data::DataPlan;
 use crate::files::{self, Home, off_reactor};
 use crate::limits::{Stay, one_address};
@@ -45,7 +45,7 @@ impl Anyone for User {
 pub struct Pass(Vec<u8>);
 
 impl Command for Pass {
-    const SPEC: &'static Spec = &Spec { verb: "PASS", syntax: "[<SP> password]", ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "PASS", syntax: "[<SP> password]", secret: true, ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         Ok(Self(argument.bytes().to_vec()))
@@ -143,7 +143,7 @@ async fn refuse(session: &mut Session, name: &[u8], why: Failure, asked: Instant
 pub struct Acct;
 
 impl Command for Acct {
-    const SPEC: &'static Spec = &Spec { verb: "ACCT", syntax: "<SP> account", ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "ACCT", syntax: "<SP> account", secret: true, ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         argument.some().map(|_| Self)
@@ -219,7 +219,7 @@ impl Anyone for Rein {
 pub struct Quit;
 
 impl Command for Quit {
-    const SPEC: &'static Spec = &Spec { verb: "QUIT", during_work: true, ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "QUIT", during_work: DuringWork::Heard, ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         argument.none().map(|()| Self)

@@ -27,8 +27,21 @@ pub struct Spec {
     pub syntax: &'static str,
     /// Its lines in FEAT (RFC 2389).
     pub features: &'static [Feature],
-    /// Whether it is heard while a transfer is under way; others wait.
-    pub during_work: bool,
+    /// What it does while a transfer is under way.
+    pub during_work: DuringWork,
+    /// Whether its argument is nobody's business, not even the log's.
+    pub secret: bool,
+}
+
+/// What becomes of a command that comes while a transfer is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DuringWork {
+    /// It waits for the end.
+    Waits,
+    /// It acts at once.
+    Heard,
+    /// It ends the transfer.
+    Aborts,
 }
 
 /// A line of FEAT.
@@ -163,7 +176,8 @@ impl Entry {
 
 impl Spec {
     /// One more to fill in.
-    const BASIC: Self = Self { verb: "", aliases: &[], syntax: "", features: &[], during_work: false };
+    const BASIC: Self =
+        Self { verb: "", aliases: &[], syntax: "", features: &[], during_work: DuringWork::Waits, secret: false };
 
     /// Whether this is the command of `verb`, which is in capitals.
     #[must_use]

@@ -29,7 +29,8 @@ pub enum Site {
 }
 
 impl Command for Site {
-    const SPEC: &'static Spec = &Spec { verb: "SITE", syntax: "<SP> CHMOD | UTIME | HELP", ..Spec::BASIC };
+    const SPEC: &'static Spec =
+        &Spec { verb: "SITE", syntax: "<SP> CHMOD | UTIME | HELP", secret: true, ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         let (command, rest) = Argument::split(argument.some()?);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Command, Feature, Members, Ran, Spec, say};
+use super::{Command, DuringWork, Feature, Members, Ran, Spec, say};
 use crate::data::{Body, DataPlan, Patience, Progress, Report, Source, Transfer, file_source};
 use crate::files::{PendingUpload, Placement};
 use crate::limits::{Direction, Pace};
@@ -15,7 +15,7 @@ use crate::observe::{self, events};
 use crate::path::VirtualPath;
 use crate::protocol::argument::parse_number;
 use crate::protocol::{Argument, Reply, Syntax, replies};
-use crate::session::{Member, Moved, Outcome, Representation, Service, Session, Task};
+use crate::session::{IfClientLeaves, Member, Moved, Outcome, Representation, Service, Session, Task};
 use crate::users::Account;
 
 /// Retrieve a file, from where REST said.
@@ -151,7 +151,7 @@ impl Members for Allo {
 pub struct Abor;
 
 impl Command for Abor {
-    const SPEC: &'static Spec = &Spec { verb: "ABOR", during_work: true, ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "ABOR", during_work: DuringWork::Aborts, ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         argument.none().map(|()| Self)
@@ -219,11 +219,16 @@ impl Job {
         let settings = &session.service.settings;
         let patience = Patience {
             connect: settings.data_connect_timeout.limit(),
-            stall: settings.data_timeout.limit(),
+            // Without a limit of its own a transfer that stands still is idle.
+            stall: settings.data_timeout.limit().or(settings.idle_timeout.limit()),
             keepalive: settings.keepalive.limit(),
         };
         let pace = pace(session, member, record.direction);
         let transfer = Transfer { plan: self.plan, body, pace, patience };
+        let if_client_leaves = match record.direction {
+            Direction::Upload => IfClientLeaves::Stop,
+            Direction::Download => IfClientLeaves::Finish,
+        };
         let (progress, stop) = (Arc::new(Progress::new()), CancellationToken::new());
         let (moved, stopped) = (Arc::clone(&progress), stop.clone());
         let work = async move {
@@ -231,7 +236,8 @@ impl Job {
             record.write(&report);
             Reply::from(&report)
         };
-        Ok(Outcome::Work(Box::new(Task { opening: Some(opening), progress, stop, work: Box::pin(work) })))
+        let work = Box::pin(work);
+        Ok(Outcome::Work(Box::new(Task { opening: Some(opening), progress, stop, if_client_leaves, work })))
     }
 }
 

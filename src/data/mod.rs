@@ -9,7 +9,7 @@ mod pump;
 mod source;
 
 pub use advertise::{Advertiser, NoAddress};
-pub use passive::{Admission, Passive, PassivePorts, RangeUsedUp};
+pub use passive::{Admission, NoPort, Passive, PassivePorts};
 pub use plan::DataPlan;
 pub use proxy::{Proxies, Standing};
 pub use source::{Entries, ListForm, Source, file_source, listing_source};
@@ -66,7 +66,7 @@ pub struct Patience {
 pub struct Report {
     /// Bytes that went over the data connection.
     pub bytes: u64,
-    /// From the opening of the data connection to its end.
+    /// From the 150 to the end, the wait for the data connection included.
     pub elapsed: Duration,
     /// Whether all of it arrived.
     pub outcome: Result<(), Failure>,

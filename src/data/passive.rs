@@ -5,6 +5,7 @@
 //! A stranger is closed and the wait goes on (RFC 2577 section 3; VU#2558).
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -72,9 +73,14 @@ struct Claim {
     ticket: u64,
 }
 
-/// Every port of the range is taken (425).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RangeUsedUp;
+/// Why there is no port to wait on (425).
+#[derive(Debug)]
+pub enum NoPort {
+    /// Every port of the range is taken.
+    RangeUsedUp,
+    /// The kernel gives none, whichever of them is asked for: no descriptors, no right, no such address.
+    Refused(io::Error),
+}
 
 impl PassivePorts {
     /// The range, and who may connect to it.
@@ -86,13 +92,8 @@ impl PassivePorts {
     /// Opens a port, chosen at random, on the control connection's local address for a client.
     ///
     /// # Errors
-    /// [`RangeUsedUp`]: nothing outside the range is ever tried.
-    pub fn listen(
-        self: &Arc<Self>,
-        session: SessionId,
-        local: SocketAddr,
-        client: IpAddr,
-    ) -> Result<Passive, RangeUsedUp> {
+    /// [`NoPort`]: nothing outside the range is ever tried.
+    pub fn listen(self: &Arc<Self>, session: SessionId, local: SocketAddr, client: IpAddr) -> Result<Passive, NoPort> {
         let mut open = self.lock();
         let count = self.range.len() as u64;
         let start = random() % count;
@@ -104,26 +105,29 @@ impl PassivePorts {
             };
             let mut local = local;
             local.set_port(port);
-            if let Some(passive) = self.wait_on(&mut open, session, local, client) {
-                return Ok(passive);
+            match self.wait_on(&mut open, session, local, client) {
+                Ok(Some(passive)) => return Ok(passive),
+                Ok(None) => {}
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                Err(error) => return Err(NoPort::Refused(error)),
             }
         }
-        Err(RangeUsedUp)
+        Err(NoPort::RangeUsedUp)
     }
 
-    /// Waits on this very port, if nobody with the same claim does and the kernel lets us.
+    /// Waits on this very port, unless somebody with the same claim does.
     fn wait_on(
         self: &Arc<Self>,
         open: &mut HashMap<SocketAddr, OpenPort>,
         session: SessionId,
         local: SocketAddr,
         client: IpAddr,
-    ) -> Option<Passive> {
+    ) -> io::Result<Option<Passive>> {
         let port = match open.get_mut(&local) {
             Some(port) if self.admission.may_share() && !port.waiting.contains_key(&client) => port,
-            Some(_) => return None,
+            Some(_) => return Ok(None),
             None => {
-                let listener = Arc::new(bind(local).ok()?);
+                let listener = Arc::new(bind(local)?);
                 open.entry(local).or_insert(OpenPort { listener, waiting: HashMap::new() })
             }
         };
@@ -132,7 +136,7 @@ impl PassivePorts {
         port.waiting.insert(client, Waiter { ticket, hand_over });
         let listener = Arc::clone(&port.listener);
         let claim = Claim { ports: Arc::clone(self), session, local, client, ticket };
-        Some(Passive { since: Instant::now(), handed, listener, claim, unnamed: JoinSet::new() })
+        Ok(Some(Passive { since: Instant::now(), handed, listener, claim, unnamed: JoinSet::new() }))
     }
 
     /// Gives a connection, which `by` accepted, to the session that waits for it; a stranger's is closed.
@@ -242,6 +246,15 @@ impl Drop for Claim {
     }
 }
 
+impl fmt::Display for NoPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RangeUsedUp => f.write_str("every port of passive_ports is in use"),
+            Self::Refused(error) => error.fmt(f),
+        }
+    }
+}
+
 fn bind(local: SocketAddr) -> io::Result<TcpListener> {
     let socket = if local.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     // A port is used again at once, while earlier transfers on it are still in TIME-WAIT.
@@ -261,3 +274,6 @@ fn is_peers_fault(error: &io::Error) -> bool {
 fn random() -> u64 {
     getrandom::u64().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,7 +54,7 @@ impl DataPlan {
             return;
         }
         // An error of the listener is told when the transfer is asked for.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 
     /// Waits for the client, or connects to it.

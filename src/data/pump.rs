@@ -66,6 +66,11 @@ pub(super) async fn receive(
         }
         buffer.clear();
     }
+    // A client that died closes both connections. Whoever watches the other one is given its turn to say so.
+    tokio::task::yield_now().await;
+    if flow.stop.is_cancelled() {
+        return Err(Failure::Aborted);
+    }
     off_reactor(move || upload.commit()).await.map(drop).map_err(Failure::File)
 }
 
@@ -152,3 +157,6 @@ fn reset_on_close(stream: &TcpStream) {
     // Where the option cannot be set the 426 or 451 on the control connection still says it.
     let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
+
+#[cfg(test)]
+mod tests;

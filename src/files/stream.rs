@@ -65,8 +65,13 @@ impl Iterator for DirectoryStream {
             match self.facts(&entry, &name) {
                 Ok(facts) => return Some(Ok((name, facts))),
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Some(Err(error.into())),
+                // One entry that cannot be looked at, a dead mount say, does not hide the others.
+                Err(_) => return Some(Ok((name, UNKNOWN))),
             }
         }
     }
 }
+
+/// An entry of which the disk tells nothing but its name.
+const UNKNOWN: Facts =
+    Facts { kind: Kind::Other, size: 0, modified: 0, mode: 0, links: 1, uid: 0, gid: 0, device: 0, inode: 0 };

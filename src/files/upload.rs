@@ -150,7 +150,12 @@ impl PendingUpload {
                 file.set_len(0)?;
                 Some(0)
             }
-            Placement::At(offset) => Some(file.seek(SeekFrom::Start(offset))?),
+            Placement::At(offset) => {
+                // What followed is to be replaced. Left there, it would be the end of whatever a broken upload leaves,
+                // and a client that resumes at the size of the file would keep it.
+                file.set_len(offset)?;
+                Some(file.seek(SeekFrom::Start(offset))?)
+            }
             Placement::Append => None,
         };
         Ok(Upload { file, position })

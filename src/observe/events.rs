@@ -174,9 +174,9 @@ pub fn session_closed(session: SessionId, why: &dyn Display, took: Duration, upl
     );
 }
 
-/// A command that is known; what follows PASS is not shown.
-pub fn command(session: SessionId, verb: &'static str, argument: &[u8]) {
-    let argument = if verb == "PASS" { Cow::Borrowed("****") } else { text(argument) };
+/// A command that is known, with its argument unless that is a secret.
+pub fn command(session: SessionId, verb: &'static str, argument: Option<&[u8]>) {
+    let argument = argument.map_or(Cow::Borrowed("****"), text);
     debug!(session = session.0, message = "command", verb, argument = &*argument);
 }
 
@@ -195,8 +195,12 @@ fn canonical(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
+/// What a client sent, as text. JSON escapes the control characters below the blank only; DEL and those of ISO 6429,
+/// among them one that begins a command to a terminal as ESC [ does, would pass.
 fn text(bytes: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(bytes)
+    let text = String::from_utf8_lossy(bytes);
+    let is_passed_on = |c: char| c.is_control() && c > ' ';
+    if text.contains(is_passed_on) { text.replace(is_passed_on, "\u{fffd}").into() } else { text }
 }
 
 /// To the millisecond.

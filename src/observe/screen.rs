@@ -34,11 +34,14 @@ pub struct UserLine {
     pub home: PathBuf,
     /// Permission letters.
     pub letters: String,
+    /// Limits of its own, as users.conf has them.
+    pub limits: Vec<String>,
 }
 
 impl fmt::Display for UserLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.name, self.letters, self.home.display())
+        write!(f, "{} {} {}", self.name, self.letters, self.home.display())?;
+        self.limits.iter().try_for_each(|limit| write!(f, " {limit}"))
     }
 }
 
@@ -46,15 +49,13 @@ impl StartScreen {
     /// The screen, line by line.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let widest = self.users.iter().map(|user| user.name.chars().count()).max().unwrap_or(0);
-        let user = |user: &UserLine| format!("{:widest$} {} {}", user.name, user.letters, user.home.display());
         let mut lines = vec![format!("longshore {}", self.version)];
         for (title, entries) in [
             ("settings", self.sources.clone()),
             ("listening", self.listening.iter().map(ToString::to_string).collect()),
             ("advertised", vec![self.advertised.clone()]),
             ("passive", vec![self.passive_ports.clone()]),
-            ("users", self.users.iter().map(user).collect()),
+            ("users", self.users.iter().map(ToString::to_string).collect()),
             ("limits", self.limits.clone()),
             ("process", vec![self.process.clone()]),
         ] {
@@ -75,6 +76,7 @@ mod tests {
             name: name.to_owned(),
             home: home.into(),
             letters: letters.to_owned(),
+            limits: if name == "bob" { vec!["max_cons=2".to_owned()] } else { Vec::new() },
         };
         let screen = StartScreen {
             version: "0.1.0".to_owned(),
@@ -95,7 +97,7 @@ listening  0.0.0.0:2121
            [::]:2121
 advertised 192.0.2.1
 passive    30000-30009
-users      bob       elradfmwMT /srv/ftp/bob
+users      bob elradfmwMT /srv/ftp/bob max_cons=2
            anonymous elr /srv/ftp/anonymous
 limits     512 sessions
            50 from one address

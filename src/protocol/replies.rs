@@ -128,8 +128,8 @@ sentences! {
     opening_data: OPENING_DATA "File status okay. About to open data connection.",
     /// All of it arrived.
     transfer_complete: CLOSING_DATA "Transfer complete.",
-    /// ABOR stopped it. 226 for ABOR itself follows.
-    transfer_aborted: DATA_ABORTED "Transfer aborted via ABOR.",
+    /// It was stopped: by ABOR, for which a 226 follows, or by the end of the server.
+    transfer_aborted: DATA_ABORTED "Transfer aborted.",
     /// ABOR after the 426 of what it stopped.
     abort_done: CLOSING_DATA "ABOR command successful.",
     /// ABOR while a data connection was arranged but not used.

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::Stop;
 use super::connection::Connection;
 use super::control::Control;
+use super::stream::ControlStream;
 use crate::data::Standing;
 use crate::limits::{Refusal, Seat};
 use crate::observe::events::{self, SessionId};
@@ -23,8 +24,8 @@ use crate::session::{Ending, Service, Session};
 
 /// Connections that may wait to be accepted: a burst of clients after a restart is not turned away.
 const BACKLOG: i32 = 4096;
-/// A pause before the next attempt when descriptors or memory have run out, lest the loop spins.
-const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+/// A pause before the next attempt, when descriptors or memory have run out say, lest the loop spins.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Refused connections that are given time to read their 421. Beyond that it is lost on those who talk first.
 const LINGERING: usize = 64;
 
@@ -75,12 +76,12 @@ impl Gate {
                 () = self.stop.drain.cancelled() => return,
                 accepted = listener.accept() => match accepted {
                     Ok((stream, peer)) => self.receive(stream, peer),
-                    Err(error) if is_exhaustion(&error) => {
-                        events::accept_failed(&error);
-                        sleep(EXHAUSTED_PAUSE).await;
-                    }
                     // The peer went away between its connect and our accept.
-                    Err(error) => events::accept_failed(&error),
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                    Err(error) => {
+                        events::accept_failed(&error);
+                        sleep(PAUSE).await;
+                    }
                 },
             }
         }
@@ -128,8 +129,7 @@ impl Gate {
         let id = SessionId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
         let session = Session::new(id, peer, canonical(local), Arc::clone(&self.service));
         let (started, moved) = (session.started, Arc::clone(&session.moved));
-        events::session_opened(id, peer, local, self.service.seats.taken());
-        let control = Control::new(stream, session, seat, self.stop.clone());
+        let control = Control::new(ControlStream(stream), session, seat, self.stop.clone());
         self.sessions.spawn(async move {
             let ending = control.converse().await;
             match ending {
@@ -180,10 +180,4 @@ fn canonical(address: SocketAddr) -> SocketAddr {
         IpAddr::V4(v4) => SocketAddr::from((v4, address.port())),
         IpAddr::V6(_) => address,
     }
-}
-
-fn is_exhaustion(error: &io::Error) -> bool {
-    use nix::errno::Errno;
-    let code = error.raw_os_error().map(Errno::from_raw);
-    matches!(code, Some(Errno::EMFILE | Errno::ENFILE | Errno::ENOBUFS | Errno::ENOMEM))
 }

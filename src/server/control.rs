@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Stop;
 use super::connection::Connection;
@@ -14,26 +13,29 @@ use crate::limits::Seat;
 use crate::observe::events;
 use crate::protocol::foreign::is_foreign;
 use crate::protocol::{Argument, Decoded, Reply, replies};
-use crate::session::{Conversation, Ending, Outcome, Phase, Session, Task};
+use crate::session::{Conversation, Ending, Outcome, Phase, Session};
 
 /// Bad commands in a row that end a session: it is not FTP that is spoken here.
 const BAD_COMMANDS: u32 = 10;
 
+/// How long the last reply may take to leave. It waits only for a client that has not read the ones before it.
+const PARTING: Duration = Duration::from_secs(1);
+
 /// One session, from greeting to parting.
 pub(super) struct Control<S> {
-    connection: Connection<S>,
-    conversation: Conversation,
+    pub(super) connection: Connection<S>,
+    pub(super) conversation: Conversation,
     seat: Seat,
-    stop: Stop,
+    pub(super) stop: Stop,
     /// A line that came during a transfer and waits for its end.
-    held: Option<Vec<u8>>,
+    pub(super) held: Option<Vec<u8>>,
     bad_commands: u32,
     heard: u64,
     last_activity: Instant,
 }
 
 /// Whether the loop goes on.
-type Step = Result<(), Ending>;
+pub(super) type Step = Result<(), Ending>;
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     pub(super) fn new(stream: S, session: Session, seat: Seat, stop: Stop) -> Self {
@@ -60,7 +62,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         if let Some(parting) = ending.parting() {
             events::reply(id, parting.code().number(), parting.first_line());
             // The client may be gone already, which is no news.
-            let _ = connection.say(&parting).await;
+            let _ = timeout(PARTING, connection.say(&parting)).await;
         }
         connection.close().await;
         let probe = heard == 0;
@@ -75,6 +77,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
                 Some(line) => Decoded::Line(line),
                 None => self.hear().await?,
             };
+            if self.heard == 0 {
+                // Not sooner: whoever says nothing is a probe, and there are many.
+                let session = &self.conversation.session;
+                events::session_opened(session.id, session.peer, session.local, session.service.seats.taken());
+            }
             self.heard += 1;
             match decoded {
                 Decoded::Line(line) => self.obey(&line).await?,
@@ -115,7 +122,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             events::unknown_command(id);
             return self.answer(replies::unknown_command()).await;
         };
-        events::command(id, entry.spec.verb, argument.bytes());
+        let shown = if entry.spec.secret { None } else { Some(argument.bytes()) };
+        events::command(id, entry.spec.verb, shown);
         let stop = self.stop.drain.clone();
         let outcome = tokio::select! {
             biased;
@@ -130,88 +138,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         }
     }
 
-    async fn run_command(&mut self, entry: &Entry, argument: Argument<'_>) -> Outcome {
+    pub(super) async fn run_command(&mut self, entry: &Entry, argument: Argument<'_>) -> Outcome {
         entry.run(&mut self.conversation, argument).await
     }
 
-    /// Runs a transfer or its like. ABOR, STAT, NOOP and QUIT are heard meanwhile. The first other line is held and
-    /// nothing more is read: behind a queue of lines an ABOR would overtake the commands it was sent after.
-    async fn work(&mut self, task: Task) -> Step {
-        let Task { opening, progress, stop, mut work } = task;
-        if let Some(opening) = &opening {
-            self.say(opening).await?;
-        }
-        self.conversation.session.running = Some(progress);
-        let mut watch = Watch::default();
-        let reply = loop {
-            tokio::select! {
-                biased;
-                reply = &mut work => break reply,
-                () = self.stop.halt.cancelled(), if !stop.is_cancelled() => stop.cancel(),
-                heard = self.connection.next(), if watch.listens() && self.held.is_none() => {
-                    match heard {
-                        Ok(Some(decoded)) => {
-                            if let Err(ending) = self.interrupt(decoded, &mut watch, &stop).await {
-                                watch.ending = Some(ending);
-                                stop.cancel();
-                            }
-                        }
-                        // The client has said all it will, but may still read.
-                        Ok(None) => watch.ended = true,
-                        // Nobody is left to read the reply, so nothing may be reported as done.
-                        Err(error) => {
-                            watch.ending = Some(Ending::Lost(error));
-                            stop.cancel();
-                        }
-                    }
-                }
-            }
-        };
-        self.conversation.session.running = None;
-        match watch.ending {
-            Some(ending @ Ending::Lost(_)) => return Err(ending),
-            Some(ending) => {
-                self.say(&reply).await?;
-                return Err(ending);
-            }
-            None => self.say(&reply).await?,
-        }
-        if watch.aborted {
-            self.say(&replies::abort_done()).await?;
-        }
-        match watch.closing {
-            Some(parting) => Err(Ending::Closed(parting)),
-            None if watch.ended => Err(Ending::Left),
-            None => Ok(()),
-        }
-    }
-
-    /// A line during a transfer.
-    async fn interrupt(&mut self, decoded: Decoded, watch: &mut Watch, stop: &CancellationToken) -> Step {
-        let line = match decoded {
-            Decoded::Line(line) => line,
-            Decoded::TooLong => return self.answer(replies::line_too_long()).await,
-            Decoded::TlsHello => return Err(Ending::NotFtp),
-        };
-        let (verb, argument) = Argument::split(&line);
-        match commands::find(&verb) {
-            Some(entry) if entry.spec.verb == "ABOR" && argument.none().is_ok() => {
-                watch.aborted = true;
-                stop.cancel();
-            }
-            Some(entry) if entry.spec.during_work => match self.run_command(entry, argument).await {
-                Outcome::Say(reply) => self.say(&reply).await?,
-                Outcome::Close(parting) => watch.closing = Some(parting),
-                // No command that is heard during work begins another.
-                Outcome::Work(_) => {}
-            },
-            _ => self.held = Some(line),
-        }
-        Ok(())
-    }
-
     /// Sends a final reply and counts bad commands.
-    async fn answer(&mut self, reply: Reply) -> Step {
+    pub(super) async fn answer(&mut self, reply: Reply) -> Step {
         if reply.is_unknown_command() {
             self.bad_commands += 1;
             if self.bad_commands >= BAD_COMMANDS {
@@ -223,9 +155,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         self.say(&reply).await
     }
 
-    async fn say(&mut self, reply: &Reply) -> Step {
+    /// Sends a reply. A client that does not read does not hold up the end of the server.
+    pub(super) async fn say(&mut self, reply: &Reply) -> Step {
         events::reply(self.conversation.session.id, reply.code().number(), reply.first_line());
-        self.connection.say(reply).await.map_err(Ending::Lost)
+        let stop = self.stop.drain.clone();
+        tokio::select! {
+            biased;
+            said = self.connection.say(reply) => said.map_err(Ending::Lost),
+            () = async { stop.cancelled().await; sleep(PARTING).await } => Err(Ending::Shutdown),
+        }
     }
 
     /// When this wait is over: `idle_timeout` after the last command or byte and, before the log-in, at the latest
@@ -253,22 +191,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         if let Phase::LoggedIn(member) = &mut self.conversation.phase {
             member.plan = DataPlan::None;
         }
-    }
-}
-
-/// What came on the control connection during a transfer.
-#[derive(Default)]
-struct Watch {
-    aborted: bool,
-    ended: bool,
-    closing: Option<Reply>,
-    /// The session ends as soon as the work, which has been told to stop, has come to its own end.
-    ending: Option<Ending>,
-}
-
-impl Watch {
-    fn listens(&self) -> bool {
-        !self.aborted && !self.ended && self.closing.is_none() && self.ending.is_none()
     }
 }
 

@@ -9,11 +9,14 @@ mod ownership;
 mod prepare;
 mod signals;
 mod start;
+mod stream;
+mod work;
 
 pub use health::check_health;
 pub use identity::run_as;
 pub use prepare::{Complaints, Prepared, prepare};
-pub use start::{build_service, fit_out, log_settings, runtime, start_screen};
+pub use signals::StopSignals;
+pub use start::{build_service, fit_out, log_settings, runtime, set_umask, start_screen};
 
 use std::io;
 use std::net::SocketAddr;
@@ -69,16 +72,13 @@ impl Server {
     }
 
     /// Serves until SIGTERM or SIGINT, then ends every session; a second signal does not wait for them.
-    ///
-    /// # Errors
-    /// The signal handlers could not be installed.
-    pub async fn run_until_signalled(self) -> io::Result<()> {
+    pub async fn run_until_signalled(self, signals: StopSignals) {
         let stop = CancellationToken::new();
         let seats = self.service.seats.clone();
         tokio::select! {
-            // Ends by itself only with the second signal or an error: the first one cancels `stop`.
-            signalled = signals::watch(&stop, || seats.taken()) => signalled,
-            () = self.run(stop.clone()) => Ok(()),
+            // Ends by itself only with the second signal: the first one cancels `stop`.
+            () = signals.watch(&stop, || seats.taken()) => {}
+            () = self.run(stop.clone()) => {}
         }
     }
 

@@ -9,16 +9,25 @@ use tokio_util::sync::CancellationToken;
 
 use crate::observe::events;
 
-/// Waits for the signals; `stop` is cancelled at the first. Returns at the second.
-///
-/// # Errors
-/// The handlers could not be installed.
-pub(super) async fn watch(stop: &CancellationToken, sessions: impl Fn() -> u32) -> io::Result<()> {
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
-    if let Some(signal) = signals.next().await {
-        events::stopping(signal_hook::low_level::signal_name(signal).unwrap_or("signal"), sessions());
-        stop.cancel();
+/// SIGTERM and SIGINT, kept from the moment this is made.
+pub struct StopSignals(Signals);
+
+impl StopSignals {
+    /// From here on neither ends the process by itself. To be made before anybody is told that the server is there: the
+    /// first to hear it may be the one who ends it.
+    ///
+    /// # Errors
+    /// The handlers could not be installed.
+    pub fn catch() -> io::Result<Self> {
+        Ok(Self(Signals::new([SIGTERM, SIGINT])?))
     }
-    signals.next().await;
-    Ok(())
+
+    /// Waits for the signals; `stop` is cancelled at the first. Returns at the second.
+    pub(super) async fn watch(mut self, stop: &CancellationToken, sessions: impl Fn() -> u32) {
+        if let Some(signal) = self.0.next().await {
+            events::stopping(signal_hook::low_level::signal_name(signal).unwrap_or("signal"), sessions());
+            stop.cancel();
+        }
+        self.0.next().await;
+    }
 }

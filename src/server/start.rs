@@ -2,9 +2,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 
 use jiff::tz::TimeZone;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -12,6 +14,7 @@ use nix::sys::socket::sockopt::ReuseAddr;
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{getegid, geteuid};
+use tokio::sync::Semaphore;
 
 use super::ownership::unwritable_homes;
 use super::prepare::Prepared;
@@ -21,7 +24,7 @@ use crate::limits::{PaceSettings, Paces, Seats, SharedRates, Stays, Tries};
 use crate::observe::{LogError, LogSettings, StartScreen, TransferLog, UserLine};
 use crate::session::Service;
 use crate::settings::{Count, FIELDS, Loaded, Masquerade, Origin, PortRange, Settings};
-use crate::users::{Authenticator, Roster};
+use crate::users::{Account, Authenticator, Roster};
 
 /// Descriptors that are none of a session's: the log, the listeners, the runtime's own.
 const SPARE_DESCRIPTORS: u64 = 64;
@@ -49,6 +52,7 @@ pub fn build_service(prepared: Prepared) -> Result<Service, LogError> {
         passive: PassivePorts::new(own_range(&settings), admission, proxies.clone()),
         proxies,
         advertiser: Advertiser::new(settings.masquerade_address.clone(), settings.masquerade_map.clone()),
+        sums: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZeroUsize::get))),
         transfer_log,
         zone,
         settings: Arc::new(settings),
@@ -88,13 +92,16 @@ pub fn log_settings(settings: &Settings) -> LogSettings {
     }
 }
 
-/// Sets the umask, raises the limit of open files as far as the kernel lets us, and makes the home of anonymous. Says
-/// what will not do.
+/// Sets the umask of the process: before anything is made, the home of anonymous included.
+pub fn set_umask(settings: &Settings) {
+    // All nine bits and no more are in the setting, so none is lost.
+    umask(Mode::from_bits_truncate(settings.umask.0));
+}
+
+/// Raises the limit of open files as far as the kernel lets us, and makes the home of anonymous. Says what will not do.
 #[must_use]
 pub fn fit_out(prepared: &Prepared) -> Vec<String> {
     let settings = &prepared.loaded.settings;
-    // All nine bits and no more are in the setting, so none is lost.
-    umask(Mode::from_bits_truncate(settings.umask.0));
     [
         no_anonymous_home(settings),
         too_few_descriptors(settings.max_cons),
@@ -116,9 +123,10 @@ fn no_anonymous_home(settings: &Settings) -> Option<String> {
 }
 
 fn too_few_descriptors(max_cons: Count) -> Option<String> {
+    // First of all, for without a limit of sessions it is needed most.
+    let available = raise_descriptor_limit().unwrap_or(0);
     let sessions = max_cons.limit()?;
     let wanted = u64::from(sessions) * DESCRIPTORS_A_SESSION + SPARE_DESCRIPTORS;
-    let available = raise_descriptor_limit().unwrap_or(0);
     let warning =
         format!("max_cons: {sessions} sessions may need {wanted} open files, and the process may have {available}");
     (available < wanted).then_some(warning)
@@ -161,11 +169,23 @@ pub fn start_screen(loaded: &Loaded, roster: &Roster) -> StartScreen {
                 name: account.name.clone(),
                 home: account.home.clone(),
                 letters: account.permissions.to_string(),
+                limits: own_limits(account),
             })
             .collect(),
         limits: limits(settings),
         process: format!("uid {}, gid {}", geteuid(), getegid()),
     }
+}
+
+/// What users.conf says of this user besides the four columns, as it stands there.
+fn own_limits(account: &Account) -> Vec<String> {
+    let told = [
+        account.max_upload.map(|rate| format!("max_upload={rate}")),
+        account.max_download.map(|rate| format!("max_download={rate}")),
+        account.max_cons.map(|count| format!("max_cons={count}")),
+        account.from.as_ref().map(|networks| format!("from={networks}")),
+    ];
+    told.into_iter().flatten().collect()
 }
 
 /// The layers that gave something, lowest first.
@@ -213,11 +233,21 @@ fn limits(settings: &Settings) -> Vec<String> {
     limits.extend(
         rates.into_iter().filter(|(_, rate)| rate.limit().is_some()).map(|(what, rate)| format!("{what}: {rate}/s")),
     );
+    limits.push(log_ins(settings));
     limits.push(format!(
         "timeouts: log-in {}, idle {}, data {}, data connection {}",
         settings.login_timeout, settings.idle_timeout, settings.data_timeout, settings.data_connect_timeout
     ));
     limits
+}
+
+fn log_ins(settings: &Settings) -> String {
+    let tries = settings.max_login_attempts.limit().map_or("no limit".to_owned(), |most| most.to_string());
+    let ban = match settings.ban_after.limit() {
+        Some(after) => format!("an address is banned for {} after {after} failures", settings.ban_time),
+        None => "no ban".to_owned(),
+    };
+    format!("log-ins: {tries} failures a session, each answered after {}; {ban}", settings.auth_failed_delay)
 }
 
 /// The runtime that everything runs on.

@@ -8,7 +8,7 @@ mod service;
 
 pub use ending::Ending;
 pub use member::{Member, Representation};
-pub use outcome::{Outcome, Task};
+pub use outcome::{IfClientLeaves, Outcome, Task};
 pub use service::Service;
 
 use std::net::SocketAddr;

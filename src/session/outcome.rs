@@ -19,6 +19,15 @@ pub enum Outcome {
     Close(Reply),
 }
 
+/// What becomes of work when the client closes the control connection in the midst of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfClientLeaves {
+    /// A download goes on: a script may have closed its side only, and read on.
+    Finish,
+    /// An upload and a sum end: nobody hears whether they went well, and a client that died looks just so.
+    Stop,
+}
+
 /// Work that takes its time: a transfer, or a sum over a file.
 pub struct Task {
     /// Said before it begins: 150.
@@ -27,6 +36,8 @@ pub struct Task {
     pub progress: Arc<Progress>,
     /// Cancelled to end it early; it still gives its reply then.
     pub stop: CancellationToken,
+    /// Whether it is of any use once the client has closed the control connection.
+    pub if_client_leaves: IfClientLeaves,
     /// The work itself, which ends in its reply.
     pub work: Pin<Box<dyn Future<Output = Reply> + Send>>,
 }

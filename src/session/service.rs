@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::Semaphore;
+
 use crate::data::{Advertiser, PassivePorts, Proxies};
 use crate::limits::{Paces, Seats, Stays, Tries};
 use crate::observe::TransferLog;
@@ -28,6 +30,8 @@ pub struct Service {
     pub proxies: Proxies,
     /// `masquerade_address` and `masquerade_map`.
     pub advertiser: Advertiser,
+    /// Turns at reading files through for their sums: as many as there are processors, lest they do nothing else.
+    pub sums: Arc<Semaphore>,
     /// `transfer_log`.
     pub transfer_log: Option<TransferLog>,
     /// The zone of the times in LIST (`use_gmt_times`).

@@ -90,17 +90,18 @@ impl Secret {
     }
 }
 
-/// Hashes what was typed into standard input: one newline at the end is not part of it. argon2id with the parameters
+/// Hashes what was typed into standard input: one line end is not part of it. argon2id with the parameters
 /// OWASP recommends (19 MiB, two passes, one lane), as a PHC string for the password column.
 ///
 /// # Errors
 /// [`Unhashable`] if there is nothing to hash, or it could not be typed by a client.
 pub fn hash_password(input: &[u8]) -> Result<String, Unhashable> {
-    let password = input.strip_suffix(b"\n").unwrap_or(input);
+    let line = input.strip_suffix(b"\n").map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let password = line.unwrap_or(input);
     if password.is_empty() {
         return Err(Unhashable::Empty);
     }
-    if password.contains(&b'\n') {
+    if password.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
         return Err(Unhashable::Newline);
     }
     let hash = Argon2::default().hash_password(password).map_err(|_| Unhashable::NoRandomness)?;
@@ -363,7 +364,8 @@ mod tests {
         ] {
             assert_eq!(hash_password(input), Err(want), "{input:?}");
         }
-        assert!(parse(&hash_password(b"secret\r\n").unwrap()).unwrap().verify(b"secret\r"));
+        assert!(parse(&hash_password(b"secret\r\n").unwrap()).unwrap().verify(b"secret"));
+        assert_eq!(hash_password(b"sec\rret"), Err(Unhashable::Newline));
     }
 
     #[test]

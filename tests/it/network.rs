@@ -2,5 +2,6 @@
 
 mod active;
 mod addresses;
+mod leaving;
 mod range;
 mod strangers;

@@ -1,7 +1,7 @@
 //! Timeouts: what ends the session, what ends only the transfer, and what must not be taken for silence.
 
 use std::io::Write;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,15 @@ fn server(change: &[(&str, &str)]) -> TestServer {
 fn ends_by_time(mut client: Client) {
     client.expect(TIMED_OUT);
     client.expect_end();
+}
+
+/// Sends the same again and again, as fast as it goes.
+fn send_until(is_over: &AtomicBool, stream: &mut TcpStream, bytes: &[u8]) {
+    while !is_over.load(Ordering::Acquire) {
+        if stream.write_all(bytes).is_err() {
+            return;
+        }
+    }
 }
 
 #[test]
@@ -40,7 +49,7 @@ fn the_time_to_log_in_is_over_although_bytes_keep_coming() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             // No line ever ends. The write fails when the server has had enough.
-            while !is_over.load(Ordering::Acquire) && sending.write_all(b"N").is_ok() {}
+            send_until(&is_over, &mut sending, b"N");
         });
         let reply = client.reply();
         is_over.store(true, Ordering::Release);
@@ -59,8 +68,7 @@ fn the_time_to_log_in_is_over_although_commands_keep_coming() {
     let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let many = b"NOOP\r\n".repeat(500);
-            while !is_over.load(Ordering::Acquire) && sending.write_all(&many).is_ok() {}
+            send_until(&is_over, &mut sending, &b"NOOP\r\n".repeat(500));
         });
         let last = loop {
             let reply = client.reply();

@@ -1,7 +1,7 @@
 //! A small FTP client on raw sockets, whose every step can be seen and left out.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Socket, Type};
@@ -164,11 +164,6 @@ impl Client {
     pub(crate) fn stream(&self) -> &TcpStream {
         self.0.get_ref()
     }
-
-    /// Says that nothing more will be sent.
-    pub(crate) fn finish(&self) {
-        self.0.get_ref().shutdown(Shutdown::Write).unwrap();
-    }
 }
 
 /// The address in a 227.
@@ -211,6 +206,8 @@ pub(crate) fn is_refused(source: &str, to: SocketAddr) -> bool {
     match stream_from(source.parse().unwrap(), to) {
         Ok(_) => false,
         Err(why) if why.kind() == std::io::ErrorKind::ConnectionRefused => true,
+        // It was closed while this one was in its queue: the next will be refused.
+        Err(why) if why.kind() == std::io::ErrorKind::ConnectionReset => false,
         Err(why) => panic!("{to}: {why}"),
     }
 }

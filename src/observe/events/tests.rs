@@ -120,8 +120,8 @@ fn changes() {
 #[test]
 fn commands_and_replies_are_for_the_curious_and_never_show_a_password() {
     let log = || {
-        command(SEVEN, "USER", b"bob");
-        command(SEVEN, "PASS", b"secret");
+        command(SEVEN, "USER", Some(b"bob"));
+        command(SEVEN, "PASS", None);
         unknown_command(SEVEN);
         reply(SEVEN, 42, b"Done.");
     };

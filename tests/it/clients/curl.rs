@@ -163,3 +163,11 @@ fn says_what_was_refused() {
         .said("Failed FTP upload: 550");
     desk.run("curl", ["-sS", &url(&server, "missing/file")]).failed(9).said("Server denied you to change");
 }
+
+#[test]
+fn says_that_the_server_is_gone() {
+    let (mut server, desk) = (TestServer::start(|_| {}), Desk::new());
+    desk.run("curl", ["-sS", &url(&server, "")]).succeeded();
+    server.stop();
+    desk.run("curl", ["-sS", &url(&server, "")]).failed(7).said("Failed to connect");
+}

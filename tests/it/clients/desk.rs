@@ -63,7 +63,7 @@ impl Desk {
         let mut command = self.command(program, arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| match error.kind() {
-            ErrorKind::NotFound => panic!("{program} is missing: apt-get install {}", package_of(program)),
+            ErrorKind::NotFound => panic!("{program} is missing: {}", remedy(program)),
             _ => panic!("{program}: {error}"),
         });
         // A program that ends without having read all has said why on standard error.
@@ -158,6 +158,7 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn package_of(program: &str) -> &str {
-    PACKAGES.iter().find(|(known, _)| *known == program).unwrap_or_else(|| panic!("{program} is of no package")).1
+fn remedy(program: &str) -> String {
+    let package = PACKAGES.iter().find(|(known, _)| *known == program).map_or(program, |(_, package)| package);
+    format!("run tests/run, or install Debian's package {package}")
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use super::desk::{Desk, Ended};
 use super::tree::{self, Half};
-use crate::harness::TestServer;
+use crate::harness::{TestServer, set};
 
 /// The ways to a data connection: the verb that lftp must have used, and the settings that make it.
 const WAYS: [(&str, &str); 3] = [
@@ -102,10 +102,15 @@ fn resumes_both_ways() {
 
 #[test]
 fn downloads_in_segments() {
-    let (server, desk) = (TestServer::start(|_| {}), Desk::new());
-    let content = tree::bytes(5_000_000);
+    // Slow enough that the first segment is not over before the others begin.
+    let (server, desk) = (TestServer::start(|settings| set(settings, "max_download", "2MiB")), Desk::new());
+    let content = tree::bytes(3_000_000);
     std::fs::write(server.home("bob").join("file"), &content).unwrap();
-    lftp(&server, &desk, "set pget:min-chunk-size 100k; pget -n 4 file").succeeded().said("---> REST ");
+    // The first connection asks for the whole file, and breaks off by ABOR where the second segment begins.
+    lftp(&server, &desk, "set pget:min-chunk-size 100k; pget -n 4 file")
+        .succeeded()
+        .said("---> REST ")
+        .said("---> ABOR");
     assert!(std::fs::read(desk.path("file")).unwrap() == content);
 }
 

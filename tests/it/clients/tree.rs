@@ -42,20 +42,24 @@ const SIZES: [(&str, usize); 4] = [("none", 0), ("one", 1), ("65537", 65_537), (
 
 /// Makes the tree, without the names that a client cannot do.
 pub(super) fn plant(folder: &Path, can: impl Fn(&[u8]) -> bool) {
+    plant_files(folder, &can);
+    for name in FOLDERS.into_iter().filter(|name| can(name.as_bytes())) {
+        std::fs::create_dir_all(folder.join(name).join("in it")).unwrap();
+        std::fs::write(folder.join(name).join("in it/file"), name).unwrap();
+    }
+    if can(EMPTY_FOLDER.as_bytes()) {
+        std::fs::create_dir(folder.join(EMPTY_FOLDER)).unwrap();
+    }
+}
+
+/// The files at the root of the tree only.
+pub(super) fn plant_files(folder: &Path, can: impl Fn(&[u8]) -> bool) {
     std::fs::create_dir_all(folder).unwrap();
-    let can = |name: &&[u8]| can(name);
-    for name in NAMES.into_iter().filter(can) {
+    for name in NAMES.into_iter().filter(|name| can(name)) {
         std::fs::write(folder.join(OsStr::from_bytes(name)), [b"in ", name].concat()).unwrap();
     }
     for (name, size) in SIZES {
         std::fs::write(folder.join(name), bytes(size)).unwrap();
-    }
-    for name in FOLDERS.into_iter().filter(|name| can(&name.as_bytes())) {
-        std::fs::create_dir_all(folder.join(name).join("in it")).unwrap();
-        std::fs::write(folder.join(name).join("in it/file"), name).unwrap();
-    }
-    if can(&EMPTY_FOLDER.as_bytes()) {
-        std::fs::create_dir(folder.join(EMPTY_FOLDER)).unwrap();
     }
 }
 

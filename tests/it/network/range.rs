@@ -134,8 +134,11 @@ fn a_range_that_is_used_up_is_told_at_once_and_to_this_address_only() {
     assert_eq!(all_of(&mut data), b"content");
 }
 
+/// Something that a client does which gives its port back.
+type Way = fn(&mut Client, SocketAddr);
+
 /// Each way to give a port back, told by the reply: when it comes the port is free.
-fn ways_to_give_back() -> Vec<(&'static str, fn(&mut Client, SocketAddr))> {
+fn ways_to_give_back() -> Vec<(&'static str, Way)> {
     vec![
         ("ABOR", |client, _| drop(client.ask("ABOR", "225"))),
         ("QUIT", |client, _| drop(client.ask("QUIT", "221"))),
@@ -189,6 +192,20 @@ fn a_port_is_given_back_when_the_client_vanishes() {
     let address = first.pasv();
     drop(first);
     wait_until("the port is free", || is_refused("127.0.0.1", address));
+}
+
+#[test]
+fn no_port_stays_open_when_the_server_ends() {
+    let (mut server, _) = server_with_one_port();
+    let mut client = Client::login(server.address, "bob");
+    let address = client.pasv();
+    let (told, stopped) = (server.address, std::thread::spawn(move || server.stop()));
+    client.expect("421 Service is shutting down.");
+    assert!(is_refused("127.0.0.1", address));
+    client.expect_end();
+    drop(client);
+    stopped.join().unwrap();
+    assert!(is_refused("127.0.0.1", told));
 }
 
 #[test]

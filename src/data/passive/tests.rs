@@ -1,0 +1,130 @@
+//! What the wire cannot show for sure: two sessions on one port, each at a moment of its choice.
+
+use std::future::poll_fn;
+use std::net::Ipv4Addr;
+use std::pin::pin;
+use std::task::Poll;
+
+use tokio::io::AsyncReadExt;
+
+use super::*;
+use crate::settings::ProxyProtocol;
+
+const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+fn client(number: u8) -> IpAddr {
+    IpAddr::from([127, 0, 0, number])
+}
+
+/// A range of one port that is free.
+fn one_port(admission: Admission) -> Arc<PassivePorts> {
+    loop {
+        let port = 5_000 + u16::try_from(random() % 5_000).unwrap();
+        if std::net::TcpListener::bind((SERVER, port)).is_ok() {
+            let nobody = Proxies::new(ProxyProtocol::Off, Cidrs::default());
+            return PassivePorts::new(port.to_string().parse().unwrap(), admission, nobody);
+        }
+    }
+}
+
+fn own_only() -> Admission {
+    Admission { anybody: false, trusted: Cidrs::default() }
+}
+
+fn wait(ports: &Arc<PassivePorts>, session: u64, client: IpAddr) -> Result<Passive, NoPort> {
+    ports.listen(SessionId(session), SocketAddr::new(SERVER, 21), client)
+}
+
+async fn connect(from: IpAddr, passive: &Passive) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(from, 0)).unwrap();
+    socket.connect(SocketAddr::new(SERVER, passive.port())).await.unwrap()
+}
+
+fn peer(stream: &TcpStream) -> IpAddr {
+    stream.peer_addr().unwrap().ip()
+}
+
+#[tokio::test]
+async fn whoever_accepts_hands_over_to_whom_it_belongs() {
+    let ports = one_port(own_only());
+    let mut one = wait(&ports, 1, client(2)).unwrap();
+    let mut two = wait(&ports, 2, client(3)).unwrap();
+    let _both = (connect(client(3), &two).await, connect(client(2), &one).await);
+    // The first in the queue is not for this one.
+    assert_eq!(peer(&one.accept().await.unwrap()), client(2));
+    // By now it has been handed over.
+    assert_eq!(peer(&two.accept().await.unwrap()), client(3));
+}
+
+#[tokio::test]
+async fn a_session_that_has_its_connection_keeps_nobody_from_the_port() {
+    let ports = one_port(own_only());
+    let mut one = wait(&ports, 1, client(2)).unwrap();
+    let _connection = connect(client(2), &one).await;
+    one.accept().await.unwrap();
+    // It is still there, and so is its listener. Another comes and goes, and a third one comes.
+    drop(wait(&ports, 2, client(3)).unwrap());
+    let third = wait(&ports, 3, client(3)).unwrap();
+    // The same client may wait for its next one.
+    let fourth = wait(&ports, 4, client(2)).unwrap();
+    drop((one, third, fourth));
+    assert!(ports.lock().is_empty());
+}
+
+#[tokio::test]
+async fn of_one_client_one_waits_on_a_port() {
+    let ports = one_port(own_only());
+    let one = wait(&ports, 1, client(2)).unwrap();
+    assert!(matches!(wait(&ports, 2, client(2)), Err(NoPort::RangeUsedUp)));
+    drop(one);
+    wait(&ports, 2, client(2)).unwrap();
+}
+
+#[tokio::test]
+async fn a_late_farewell_takes_nothing_from_the_next() {
+    let ports = one_port(own_only());
+    let mut one = wait(&ports, 1, client(2)).unwrap();
+    let _first = connect(client(2), &one).await;
+    one.accept().await.unwrap();
+    // The same client waits again, under the same key, before the first wait is gone.
+    let mut two = wait(&ports, 2, client(2)).unwrap();
+    drop(one);
+    let _second = connect(client(2), &two).await;
+    assert_eq!(peer(&two.accept().await.unwrap()), client(2));
+}
+
+#[tokio::test]
+async fn who_gave_up_is_a_stranger() {
+    let ports = one_port(own_only());
+    let gone = wait(&ports, 1, client(2)).unwrap();
+    let mut one = wait(&ports, 2, client(3)).unwrap();
+    let mut late = connect(client(2), &gone).await;
+    drop(gone);
+    let _own = connect(client(3), &one).await;
+    assert_eq!(peer(&one.accept().await.unwrap()), client(3));
+    assert!(!matches!(late.read(&mut [0]).await, Ok(1..)));
+}
+
+#[tokio::test]
+async fn a_wait_that_was_dropped_in_the_middle_goes_on() {
+    let ports = one_port(own_only());
+    let mut passive = wait(&ports, 1, client(2)).unwrap();
+    for _ in 0..3 {
+        let mut accepting = pin!(passive.accept());
+        let polled = poll_fn(|context| Poll::Ready(accepting.as_mut().poll(context))).await;
+        assert!(polled.is_pending());
+    }
+    let _own = connect(client(2), &passive).await;
+    assert_eq!(peer(&passive.accept().await.unwrap()), client(2));
+}
+
+#[tokio::test]
+async fn who_is_trusted_comes_for_the_one_who_waits_and_no_second_one_waits() {
+    let ports = one_port(Admission { anybody: false, trusted: "127.0.0.8/32".parse().unwrap() });
+    let mut one = wait(&ports, 1, client(2)).unwrap();
+    assert!(matches!(wait(&ports, 2, client(3)), Err(NoPort::RangeUsedUp)));
+    let _stranger = connect(client(9), &one).await;
+    let _trusted = connect(client(8), &one).await;
+    assert_eq!(peer(&one.accept().await.unwrap()), client(8));
+}

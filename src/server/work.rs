@@ -1,0 +1,166 @@
+//! Work under way: a transfer or its like runs, and the control connection is heard meanwhile.
+//!
+//! ABOR, STAT, NOOP and QUIT act at once. The first other line is held and nothing more is read: behind a queue of
+//! lines an ABOR would overtake the commands it was sent after.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, sleep_until};
+
+use super::control::{Control, Step};
+use crate::commands::{self, DuringWork};
+use crate::protocol::{Argument, Decoded, Reply, replies};
+use crate::session::{Ending, IfClientLeaves, Outcome, Task};
+
+/// How long nothing may move for a client that has closed its side of the control connection.
+const PATIENCE_WITH_THE_SILENT: Duration = Duration::from_secs(30);
+
+/// How the control connection stands while work is under way.
+enum Hearing {
+    /// It is listened to.
+    On,
+    /// ABOR: the work is stopped, and 226 follows its reply.
+    Aborted,
+    /// QUIT: the work goes on, and this is said after it.
+    Quitting(Reply),
+    /// The client has said all it will. It may still read, for as long as bytes move.
+    HalfClosed {
+        /// How many had moved,
+        moved: u64,
+        /// and when that is looked at again.
+        look_again: Instant,
+    },
+    /// The session is over, and the work is stopped.
+    Over(Ending),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
+    /// Runs the work to its reply.
+    pub(super) async fn work(&mut self, task: Task) -> Step {
+        let Task { opening, progress, stop, if_client_leaves, mut work } = task;
+        let mut hearing = Hearing::On;
+        if let Some(opening) = &opening
+            && let Err(ending) = self.say(opening).await
+        {
+            hearing = Hearing::Over(ending);
+            stop.cancel();
+        }
+        self.conversation.session.running = Some(progress.clone());
+        let reply = loop {
+            let is_heard = matches!(hearing, Hearing::On) && self.held.is_none();
+            tokio::select! {
+                biased;
+                reply = &mut work => break reply,
+                () = self.stop.halt.cancelled(), if !stop.is_cancelled() => stop.cancel(),
+                heard = self.connection.next(), if is_heard => {
+                    hearing = match heard {
+                        Ok(Some(decoded)) => self.interrupt(decoded).await.unwrap_or_else(Hearing::Over),
+                        // An upload that nobody waits for any more is no whole file, and a sum is of no use.
+                        Ok(None) if if_client_leaves == IfClientLeaves::Stop => Hearing::Over(Ending::Left),
+                        Ok(None) => half_closed(progress.bytes()),
+                        Err(error) => Hearing::Over(Ending::Lost(error)),
+                    };
+                    if matches!(hearing, Hearing::Aborted | Hearing::Over(_)) {
+                        stop.cancel();
+                    }
+                }
+                () = next_look(&hearing) => {
+                    hearing = match hearing {
+                        Hearing::HalfClosed { moved, .. } if progress.bytes() > moved => half_closed(progress.bytes()),
+                        _ => {
+                            stop.cancel();
+                            Hearing::Over(Ending::Left)
+                        }
+                    }
+                }
+            }
+        };
+        self.conversation.session.running = None;
+        if matches!(hearing, Hearing::On) && self.held.is_none() {
+            hearing = self.last_word().await;
+        }
+        self.conclude(&reply, hearing).await
+    }
+
+    /// What came together with the end of the work: a client that drops the data connection and says ABOR means one
+    /// thing by both.
+    async fn last_word(&mut self) -> Hearing {
+        let heard = tokio::select! {
+            biased;
+            heard = self.connection.next() => heard,
+            () = std::future::ready(()) => return Hearing::On,
+        };
+        match heard {
+            Ok(Some(Decoded::Line(line))) if is_abort(&line) => Hearing::Aborted,
+            // Anything else comes after the reply.
+            Ok(Some(Decoded::Line(line))) => {
+                self.held = Some(line);
+                Hearing::On
+            }
+            Ok(Some(decoded)) => self.interrupt(decoded).await.unwrap_or_else(Hearing::Over),
+            Ok(None) => Hearing::Over(Ending::Left),
+            Err(error) => Hearing::Over(Ending::Lost(error)),
+        }
+    }
+
+    /// A line during the work.
+    async fn interrupt(&mut self, decoded: Decoded) -> Result<Hearing, Ending> {
+        let line = match decoded {
+            Decoded::Line(line) => line,
+            Decoded::TooLong => {
+                self.answer(replies::line_too_long()).await?;
+                return Ok(Hearing::On);
+            }
+            Decoded::TlsHello => return Err(Ending::NotFtp),
+        };
+        if is_abort(&line) {
+            return Ok(Hearing::Aborted);
+        }
+        let (verb, argument) = Argument::split(&line);
+        match commands::find(&verb) {
+            Some(entry) if entry.spec.during_work != DuringWork::Waits => {
+                match self.run_command(entry, argument).await {
+                    Outcome::Say(reply) => self.say(&reply).await?,
+                    Outcome::Close(parting) => return Ok(Hearing::Quitting(parting)),
+                    // No command that is heard during work begins another.
+                    Outcome::Work(_) => {}
+                }
+            }
+            _ => self.held = Some(line),
+        }
+        Ok(Hearing::On)
+    }
+
+    /// Says how the work ended, if there is somebody to hear it.
+    async fn conclude(&mut self, reply: &Reply, hearing: Hearing) -> Step {
+        if let Hearing::Over(ending @ Ending::Lost(_)) = hearing {
+            return Err(ending);
+        }
+        self.say(reply).await?;
+        match hearing {
+            Hearing::On => Ok(()),
+            Hearing::Aborted => self.say(&replies::abort_done()).await,
+            Hearing::Quitting(parting) => Err(Ending::Closed(parting)),
+            Hearing::HalfClosed { .. } => Err(Ending::Left),
+            Hearing::Over(ending) => Err(ending),
+        }
+    }
+}
+
+fn is_abort(line: &[u8]) -> bool {
+    let (verb, argument) = Argument::split(line);
+    let entry = commands::find(&verb);
+    entry.is_some_and(|entry| entry.spec.during_work == DuringWork::Aborts) && argument.none().is_ok()
+}
+
+fn half_closed(moved: u64) -> Hearing {
+    Hearing::HalfClosed { moved, look_again: Instant::now() + PATIENCE_WITH_THE_SILENT }
+}
+
+async fn next_look(hearing: &Hearing) {
+    match hearing {
+        Hearing::HalfClosed { look_again, .. } => sleep_until(*look_again).await,
+        _ => std::future::pending().await,
+    }
+}
