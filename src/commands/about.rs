@@ -63,8 +63,8 @@ impl Command for Opts {
             (b"MLST", _) => Ok(Self::Mlst(FactSet::chosen(option.bytes()))),
             (b"HASH", b"") => Ok(Self::Hash(None)),
             (b"HASH", name) => {
-                let algorithm = Algorithm::ALL.iter().find(|algorithm| algorithm.name().as_bytes() == name);
-                algorithm.map(|&algorithm| Self::Hash(Some(algorithm))).ok_or(Syntax::Malformed("unknown algorithm"))
+                let algorithm = Algorithm::named(name).ok_or(Syntax::Malformed("unknown algorithm"))?;
+                Ok(Self::Hash(Some(algorithm)))
             }
             _ => Ok(Self::Unknown),
         }

@@ -1,6 +1,6 @@
 //! Directories as text: LIST, NLST (RFC 959 section 4.1.3), MLSD, MLST (RFC 3659 section 7).
 
-use super::transfer::Job;
+use super::job::Job;
 use super::{Command, Feature, Members, Ran, Spec, say};
 use crate::data::{Entries, ListForm, listing_source};
 use crate::files::{FileError, Home};

@@ -3,6 +3,7 @@
 
 pub mod about;
 pub mod facts;
+mod job;
 pub mod link;
 pub mod list;
 pub mod login;

@@ -1,22 +1,14 @@
 //! Files over the data connection: RETR, STOR, APPE, STOU, REST, ALLO, ABOR (RFC 959 section 4.1.3; REST in stream
 //! mode: RFC 3659 section 5).
 
-use std::net::IpAddr;
-use std::sync::Arc;
-
-use tokio_util::sync::CancellationToken;
-
+use super::job::Job;
 use super::{Command, DuringWork, Feature, Members, Ran, Spec, say};
-use crate::data::{Body, DataPlan, Patience, Progress, Report, Source, Transfer, file_source};
-use crate::files::{PendingUpload, Placement};
-use crate::limits::{Direction, Pace};
-use crate::observe::events::SessionId;
-use crate::observe::{self, events};
+use crate::data::file_source;
+use crate::files::Placement;
 use crate::path::VirtualPath;
 use crate::protocol::argument::parse_number;
 use crate::protocol::{Argument, Reply, Syntax, replies};
-use crate::session::{IfClientLeaves, Member, Moved, Outcome, Representation, Service, Session, Task};
-use crate::users::Account;
+use crate::session::{Member, Representation, Session};
 
 /// Retrieve a file, from where REST said.
 pub struct Retr(Vec<u8>);
@@ -166,119 +158,6 @@ impl Members for Abor {
     }
 }
 
-/// A transfer in the making. It takes the arranged data connection at once, so that a command that fails on the way
-/// gives the port back.
-pub(super) struct Job {
-    plan: DataPlan,
-    verb: &'static str,
-}
-
-impl Job {
-    pub(super) fn new(member: &mut Member, verb: &'static str) -> Self {
-        Self { plan: std::mem::take(&mut member.plan), verb }
-    }
-
-    /// A file, to the client.
-    fn download(self, session: &Session, member: &Member, source: Box<dyn Source>, path: VirtualPath) -> Ran {
-        let record = self.record(session, member, Direction::Download, path);
-        self.begin(session, member, Body::Send(source), replies::opening_data(), Record { is_file: true, ..record })
-    }
-
-    /// A listing, to the client.
-    pub(super) fn list(self, session: &Session, member: &Member, source: Box<dyn Source>, path: VirtualPath) -> Ran {
-        let record = self.record(session, member, Direction::Download, path);
-        self.begin(session, member, Body::Send(source), replies::opening_data(), record)
-    }
-
-    /// A file, from the client.
-    fn upload(self, session: &Session, member: &Member, upload: PendingUpload, opening: Reply) -> Ran {
-        let record = self.record(session, member, Direction::Upload, upload.path().clone());
-        let body = Body::Receive { upload, ascii: record.ascii };
-        self.begin(session, member, body, opening, Record { is_file: true, ..record })
-    }
-
-    fn record(&self, session: &Session, member: &Member, direction: Direction, path: VirtualPath) -> Record {
-        Record {
-            service: Arc::clone(&session.service),
-            moved: Arc::clone(&session.moved),
-            session: session.id,
-            verb: self.verb,
-            direction,
-            user: Arc::clone(&member.account),
-            peer: session.peer.ip(),
-            path,
-            ascii: member.representation == Representation::Ascii,
-            is_file: false,
-        }
-    }
-
-    fn begin(self, session: &Session, member: &Member, body: Body, opening: Reply, record: Record) -> Ran {
-        if self.plan.is_none() {
-            return say(replies::use_port_or_pasv());
-        }
-        let settings = &session.service.settings;
-        let patience = Patience {
-            connect: settings.data_connect_timeout.limit(),
-            // Without a limit of its own a transfer that stands still is idle.
-            stall: settings.data_timeout.limit().or(settings.idle_timeout.limit()),
-            keepalive: settings.keepalive.limit(),
-        };
-        let pace = pace(session, member, record.direction);
-        let transfer = Transfer { plan: self.plan, body, pace, patience };
-        let if_client_leaves = match record.direction {
-            Direction::Upload => IfClientLeaves::Stop,
-            Direction::Download => IfClientLeaves::Finish,
-        };
-        let (progress, stop) = (Arc::new(Progress::new()), CancellationToken::new());
-        let (moved, stopped) = (Arc::clone(&progress), stop.clone());
-        let work = async move {
-            let report = transfer.run(&moved, &stopped).await;
-            record.write(&report);
-            Reply::from(&report)
-        };
-        let work = Box::pin(work);
-        Ok(Outcome::Work(Box::new(Task { opening: Some(opening), progress, stop, if_client_leaves, work })))
-    }
-}
-
-/// What the logs tell of a transfer.
-struct Record {
-    service: Arc<Service>,
-    moved: Arc<Moved>,
-    session: SessionId,
-    verb: &'static str,
-    direction: Direction,
-    user: Arc<Account>,
-    peer: IpAddr,
-    path: VirtualPath,
-    ascii: bool,
-    /// Whether files move, which the transfer log tells of; a listing is no file.
-    is_file: bool,
-}
-
-impl Record {
-    fn write(&self, report: &Report) {
-        self.moved.add(self.direction, report.bytes);
-        let failure = report.outcome.as_ref().err().map(ToString::to_string);
-        let transfer = observe::Transfer {
-            verb: self.verb,
-            direction: self.direction,
-            user: &self.user.name,
-            anonymous: self.user.anonymous,
-            peer: self.peer,
-            path: &self.path,
-            bytes: report.bytes,
-            took: report.elapsed,
-            ascii: self.ascii,
-            failure: failure.as_deref(),
-        };
-        events::transferred(self.session, &transfer);
-        if let Some(log) = self.service.transfer_log.as_ref().filter(|_| self.is_file) {
-            log.record(&transfer);
-        }
-    }
-}
-
 /// REST's position, once. One that is not at the beginning does not go with TYPE A.
 fn restart_position(member: &mut Member) -> Result<Option<u64>, Reply> {
     match member.restart.take() {
@@ -299,13 +178,4 @@ async fn store(job: Job, session: &Session, member: &Member, name: &[u8], placem
     let path = member.path(session, name)?;
     let upload = member.ask(session, move |home| home.store(&path, placement)).await?;
     job.upload(session, member, upload, replies::opening_data())
-}
-
-fn pace(session: &Session, member: &Member, direction: Direction) -> Pace {
-    let (settings, account) = (&session.service.settings, &member.account);
-    let connection = match direction {
-        Direction::Upload => account.max_upload.unwrap_or(settings.max_upload),
-        Direction::Download => account.max_download.unwrap_or(settings.max_download),
-    };
-    session.service.paces.chain(direction, &account.name, session.peer.ip(), connection.limit())
 }

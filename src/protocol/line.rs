@@ -70,12 +70,6 @@ impl LineDecoder {
         None
     }
 
-    /// Whether part of a line is held, whose end has not come yet.
-    #[must_use]
-    pub fn is_mid_line(&self) -> bool {
-        !self.line.is_empty() || self.overlong
-    }
-
     fn resume_text(&mut self, bytes: &[u8]) {
         self.telnet = Telnet::Text;
         for &byte in bytes {
@@ -158,9 +152,7 @@ mod tests {
             assert_eq!(decoder.decode(&mut &[b'A'; 65536][..]), None);
         }
         assert!(decoder.line.capacity() <= 2 * MAX_LINE);
-        assert!(decoder.is_mid_line());
         assert_eq!(decoder.decode(&mut &b"\r\n"[..]), Some(Decoded::TooLong));
-        assert!(!decoder.is_mid_line());
     }
 
     #[test]

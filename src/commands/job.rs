@@ -1,0 +1,158 @@
+//! A transfer in the making: what a command found out, on its way to becoming work.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Ran, say};
+use crate::data::{Body, DataPlan, Patience, Progress, Report, Source, Transfer};
+use crate::files::PendingUpload;
+use crate::limits::{Direction, Pace};
+use crate::observe::events::SessionId;
+use crate::observe::{self, events};
+use crate::path::VirtualPath;
+use crate::protocol::{Reply, replies};
+use crate::session::{IfClientLeaves, Member, Moved, Outcome, Representation, Service, Session, Task};
+use crate::users::Account;
+
+/// A transfer in the making. It takes the arranged data connection at once, so that a command that fails on the way
+/// gives the port back.
+pub(super) struct Job {
+    plan: DataPlan,
+    verb: &'static str,
+}
+
+impl Job {
+    pub(super) fn new(member: &mut Member, verb: &'static str) -> Self {
+        Self { plan: std::mem::take(&mut member.plan), verb }
+    }
+
+    /// A file, to the client.
+    pub(super) fn download(
+        self,
+        session: &Session,
+        member: &Member,
+        source: Box<dyn Source>,
+        path: VirtualPath,
+    ) -> Ran {
+        let record = self.record(session, member, Direction::Download, path, What::File);
+        self.begin(session, member, Body::Send(source), replies::opening_data(), record)
+    }
+
+    /// A listing, to the client.
+    pub(super) fn list(self, session: &Session, member: &Member, source: Box<dyn Source>, path: VirtualPath) -> Ran {
+        let record = self.record(session, member, Direction::Download, path, What::Listing);
+        self.begin(session, member, Body::Send(source), replies::opening_data(), record)
+    }
+
+    /// A file, from the client.
+    pub(super) fn upload(self, session: &Session, member: &Member, upload: PendingUpload, opening: Reply) -> Ran {
+        let record = self.record(session, member, Direction::Upload, upload.path().clone(), What::File);
+        let body = Body::Receive { upload, ascii: record.ascii };
+        self.begin(session, member, body, opening, record)
+    }
+
+    fn record(
+        &self,
+        session: &Session,
+        member: &Member,
+        direction: Direction,
+        path: VirtualPath,
+        what: What,
+    ) -> Record {
+        Record {
+            service: Arc::clone(&session.service),
+            moved: Arc::clone(&session.moved),
+            session: session.id,
+            verb: self.verb,
+            direction,
+            user: Arc::clone(&member.account),
+            peer: session.peer.ip(),
+            path,
+            ascii: member.representation == Representation::Ascii,
+            what,
+        }
+    }
+
+    fn begin(self, session: &Session, member: &Member, body: Body, opening: Reply, record: Record) -> Ran {
+        if self.plan.is_none() {
+            return say(replies::use_port_or_pasv());
+        }
+        let settings = &session.service.settings;
+        let patience = Patience {
+            connect: settings.data_connect_timeout.limit(),
+            // Without a limit of its own a transfer that stands still is idle.
+            stall: settings.data_timeout.limit().or(settings.idle_timeout.limit()),
+            keepalive: settings.keepalive.limit(),
+        };
+        let pace = pace(session, member, record.direction);
+        let transfer = Transfer { plan: self.plan, body, pace, patience };
+        let if_client_leaves = match record.direction {
+            Direction::Upload => IfClientLeaves::Stop,
+            Direction::Download => IfClientLeaves::Finish,
+        };
+        let (progress, stop) = (Arc::new(Progress::new()), CancellationToken::new());
+        let (moved, stopped) = (Arc::clone(&progress), stop.clone());
+        let work = async move {
+            let report = transfer.run(&moved, &stopped).await;
+            record.write(&report);
+            Reply::from(&report)
+        };
+        let work = Box::pin(work);
+        Ok(Outcome::Work(Box::new(Task { opening: Some(opening), progress, stop, if_client_leaves, work })))
+    }
+}
+
+/// What moves: the transfer log tells of files only.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum What {
+    File,
+    Listing,
+}
+
+/// What the logs tell of a transfer.
+struct Record {
+    service: Arc<Service>,
+    moved: Arc<Moved>,
+    session: SessionId,
+    verb: &'static str,
+    direction: Direction,
+    user: Arc<Account>,
+    peer: IpAddr,
+    path: VirtualPath,
+    ascii: bool,
+    what: What,
+}
+
+impl Record {
+    fn write(&self, report: &Report) {
+        self.moved.add(self.direction, report.bytes);
+        let failure = report.outcome.as_ref().err().map(ToString::to_string);
+        let transfer = observe::Transfer {
+            verb: self.verb,
+            direction: self.direction,
+            user: &self.user.name,
+            anonymous: self.user.anonymous,
+            peer: self.peer,
+            path: &self.path,
+            bytes: report.bytes,
+            took: report.elapsed,
+            ascii: self.ascii,
+            failure: failure.as_deref(),
+        };
+        events::transferred(self.session, &transfer);
+        if let Some(log) = self.service.transfer_log.as_ref().filter(|_| self.what == What::File) {
+            log.record(&transfer);
+        }
+    }
+}
+
+fn pace(session: &Session, member: &Member, direction: Direction) -> Pace {
+    let (settings, account) = (&session.service.settings, &member.account);
+    let connection = match direction {
+        Direction::Upload => account.max_upload.unwrap_or(settings.max_upload),
+        Direction::Download => account.max_download.unwrap_or(settings.max_download),
+    };
+    session.service.paces.chain(direction, &account.name, session.peer.ip(), connection.limit())
+}
