@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use super::proxy::{Proxies, Standing};
 use crate::observe::events::{self, SessionId};
@@ -36,6 +37,8 @@ pub struct PassivePorts {
     admission: Admission,
     proxies: Proxies,
     open: Mutex<HashMap<SocketAddr, OpenPort>>,
+    /// Connections of proxies that have yet to say for whom they speak, which is a matter of seconds.
+    unnamed: TaskTracker,
 }
 
 /// One port that listens.
@@ -92,7 +95,7 @@ impl PassivePorts {
     /// The range, and who may connect to it.
     #[must_use]
     pub fn new(range: PortRange, admission: Admission, proxies: Proxies) -> Arc<Self> {
-        Arc::new(Self { range, admission, proxies, open: Mutex::default() })
+        Arc::new(Self { range, admission, proxies, open: Mutex::default(), unnamed: TaskTracker::new() })
     }
 
     /// Opens a port, chosen at random, on the control connection's local address for a client.
@@ -226,7 +229,8 @@ impl Passive {
             Standing::Proxy => {
                 // Not ours to drop: it may turn out to be for another session, whatever becomes of this one meanwhile.
                 let ports = Arc::clone(ports);
-                tokio::spawn(async move {
+                let unnamed = ports.unnamed.clone();
+                unnamed.spawn(async move {
                     match ports.proxies.client_of(&mut stream, peer).await {
                         Ok(Some(client)) => ports.deliver(&by, stream, client),
                         Ok(None) => events::probe(peer),

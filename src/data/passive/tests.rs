@@ -133,7 +133,7 @@ async fn who_is_trusted_comes_for_the_one_who_waits_and_no_second_one_waits() {
 fn behind_a_proxy() -> Arc<PassivePorts> {
     let free = one_port(own_only());
     let proxies = Proxies::new(ProxyProtocol::Required, "127.0.0.1/32".parse().unwrap());
-    PassivePorts::new(free.range.clone(), own_only(), proxies)
+    PassivePorts::new(free.range, own_only(), proxies)
 }
 
 async fn name(stream: &mut TcpStream, client: IpAddr) {
