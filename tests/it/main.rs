@@ -9,9 +9,12 @@ mod documents;
 mod harness;
 mod limits;
 mod logs;
+mod namespaces;
+mod nat;
 mod network;
 mod permissions;
 mod process;
+
 mod settings;
 mod timeouts;
 mod verbs;
