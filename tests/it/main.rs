@@ -14,6 +14,7 @@ mod nat;
 mod network;
 mod permissions;
 mod process;
+mod proxy;
 
 mod settings;
 mod timeouts;
