@@ -137,7 +137,8 @@ impl Command for Epsv {
 impl Members for Epsv {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         member.plan = DataPlan::None;
-        let own = Family::of(session.local.ip());
+        // The client's end: a proxy may reach us by another protocol than the client reaches the proxy.
+        let own = Family::of(session.peer.ip());
         match self {
             Self::All => {
                 member.epsv_only = true;

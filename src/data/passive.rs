@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use super::proxy::{Proxies, Standing};
 use crate::observe::events::{self, SessionId};
@@ -37,6 +37,8 @@ pub struct PassivePorts {
     admission: Admission,
     proxies: Proxies,
     open: Mutex<HashMap<SocketAddr, OpenPort>>,
+    /// Connections of proxies that have yet to say for whom they speak, which is a matter of seconds.
+    unnamed: TaskTracker,
 }
 
 /// One port that listens.
@@ -60,8 +62,6 @@ pub struct Passive {
     /// locked, and nobody finds it neither in the table nor free.
     listener: Arc<TcpListener>,
     claim: Claim,
-    /// Connections of proxies that have yet to say for whom they speak.
-    unnamed: JoinSet<Option<(TcpStream, SocketAddr)>>,
 }
 
 /// The place of a session among those that wait on a port, given up when dropped.
@@ -71,6 +71,15 @@ struct Claim {
     local: SocketAddr,
     client: IpAddr,
     ticket: u64,
+}
+
+/// Where a connection was accepted, and by whom.
+struct Door {
+    session: SessionId,
+    local: SocketAddr,
+    client: IpAddr,
+    /// Not held: the port is closed when nobody waits on it any more, whoever has yet to say who he is.
+    listener: Weak<TcpListener>,
 }
 
 /// Why there is no port to wait on (425).
@@ -86,7 +95,7 @@ impl PassivePorts {
     /// The range, and who may connect to it.
     #[must_use]
     pub fn new(range: PortRange, admission: Admission, proxies: Proxies) -> Arc<Self> {
-        Arc::new(Self { range, admission, proxies, open: Mutex::default() })
+        Arc::new(Self { range, admission, proxies, open: Mutex::default(), unnamed: TaskTracker::new() })
     }
 
     /// Opens a port, chosen at random, on the control connection's local address for a client.
@@ -136,14 +145,16 @@ impl PassivePorts {
         port.waiting.insert(client, Waiter { ticket, hand_over });
         let listener = Arc::clone(&port.listener);
         let claim = Claim { ports: Arc::clone(self), session, local, client, ticket };
-        Ok(Some(Passive { since: Instant::now(), handed, listener, claim, unnamed: JoinSet::new() }))
+        Ok(Some(Passive { since: Instant::now(), handed, listener, claim }))
     }
 
     /// Gives a connection, which `by` accepted, to the session that waits for it; a stranger's is closed.
-    fn deliver(&self, by: &Claim, stream: TcpStream, peer: SocketAddr) {
+    fn deliver(&self, by: &Door, stream: TcpStream, peer: SocketAddr) {
         let peer_ip = peer.ip().to_canonical();
         let mut open = self.lock();
-        let Some(port) = open.get_mut(&by.local) else { return };
+        // The port may have been closed, and opened anew for others, while a proxy was asked for whom it speaks.
+        let is_same = |port: &&mut OpenPort| std::ptr::eq(Arc::as_ptr(&port.listener), by.listener.as_ptr());
+        let Some(port) = open.get_mut(&by.local).filter(is_same) else { return };
         let owner = if port.waiting.contains_key(&peer_ip) {
             Some(peer_ip)
         } else if self.admission.admits(peer_ip) {
@@ -205,25 +216,26 @@ impl Passive {
                     Err(error) if is_peers_fault(&error) => {}
                     Err(error) => return Err(error),
                 },
-                Some(named) = self.unnamed.join_next() => {
-                    // One that did not say for whom it speaks is closed, as a stranger is.
-                    if let Ok(Some((stream, client))) = named {
-                        self.claim.ports.deliver(&self.claim, stream, client);
-                    }
-                }
             }
         }
     }
 
-    fn receive(&mut self, mut stream: TcpStream, peer: SocketAddr) {
-        match self.claim.ports.proxies.standing(peer) {
-            Standing::Direct => self.claim.ports.deliver(&self.claim, stream, peer),
-            Standing::Refused => events::passive_stranger(self.claim.session, peer.ip(), self.claim.client),
+    fn receive(&self, mut stream: TcpStream, peer: SocketAddr) {
+        let Claim { ports, session, local, client, .. } = &self.claim;
+        let by = Door { session: *session, local: *local, client: *client, listener: Arc::downgrade(&self.listener) };
+        match ports.proxies.standing(peer) {
+            Standing::Direct => ports.deliver(&by, stream, peer),
+            Standing::Refused => events::passive_stranger(by.session, peer.ip(), by.client),
             Standing::Proxy => {
-                let proxies = self.claim.ports.proxies.clone();
-                self.unnamed.spawn(async move {
-                    let client = proxies.client_of(&mut stream, peer).await;
-                    client.inspect_err(|why| events::proxy_refused(peer, why)).ok().map(|client| (stream, client))
+                // Not ours to drop: it may turn out to be for another session, whatever becomes of this one meanwhile.
+                let ports = Arc::clone(ports);
+                let unnamed = ports.unnamed.clone();
+                unnamed.spawn(async move {
+                    match ports.proxies.client_of(&mut stream, peer).await {
+                        Ok(Some(client)) => ports.deliver(&by, stream, client),
+                        Ok(None) => events::probe(peer),
+                        Err(why) => events::proxy_refused(peer, &why),
+                    }
                 });
             }
         }

@@ -65,30 +65,56 @@ impl Proxies {
     }
 
     /// Reads the header of a proxy's connection, and no byte more. Gives the client that it names; the proxy itself
-    /// where it speaks for itself (a health check) or, with `optional`, sends none.
+    /// where it speaks for itself (a health check) or, with `optional`, sends none; nobody where it left without a
+    /// byte, as the plainest health checks do.
     ///
     /// # Errors
     /// No header came in time, or what came is none.
-    pub async fn client_of(&self, stream: &mut TcpStream, proxy: SocketAddr) -> io::Result<SocketAddr> {
-        if self.mode == ProxyProtocol::Optional && !announces_header(stream).await? {
-            return Ok(proxy);
+    pub async fn client_of(&self, stream: &mut TcpStream, proxy: SocketAddr) -> io::Result<Option<SocketAddr>> {
+        let is_optional = self.mode == ProxyProtocol::Optional;
+        let patience = if is_optional { OPTIONAL_DEADLINE } else { HEADER_DEADLINE };
+        match beginning(stream, patience).await? {
+            Beginning::Gone => Ok(None),
+            Beginning::Silence | Beginning::Other if is_optional => Ok(Some(proxy)),
+            Beginning::Silence => Err(no_header("nothing came")),
+            Beginning::Other | Beginning::Header => {
+                let header = timeout(HEADER_DEADLINE, read_header(stream)).await??;
+                Ok(Some(named_client(&header)?.unwrap_or(proxy)))
+            }
         }
-        let header = timeout(HEADER_DEADLINE, read_header(stream)).await??;
-        Ok(named_client(&header)?.unwrap_or(proxy))
     }
 }
 
-/// Whether the first bytes, left where they are, are a header's.
-async fn announces_header(stream: &TcpStream) -> io::Result<bool> {
+/// What a connection begins with.
+enum Beginning {
+    /// Its end.
+    Gone,
+    /// Nothing, so far.
+    Silence,
+    /// A header.
+    Header,
+    /// Something else, or too little to tell.
+    Other,
+}
+
+/// Looks at the first bytes and leaves them where they are.
+async fn beginning(stream: &TcpStream, patience: Duration) -> io::Result<Beginning> {
     let mut first = [0; SIGNATURE];
-    match timeout(OPTIONAL_DEADLINE, stream.peek(&mut first)).await {
-        Ok(count) => {
-            let count = count?;
-            let begun = &first[..count];
-            Ok(count >= 6 && (begun.starts_with(V1_PREFIX) || v2::PROTOCOL_PREFIX.starts_with(begun)))
-        }
-        Err(_) => Ok(false),
-    }
+    let Ok(looked) = timeout(patience, stream.peek(&mut first)).await else { return Ok(Beginning::Silence) };
+    let count = match looked {
+        Ok(count) => count,
+        // HAProxy ends its health checks so.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => 0,
+        Err(error) => return Err(error),
+    };
+    let begun = &first[..count];
+    let is_header =
+        begun.starts_with(V1_PREFIX) || (count >= V1_PREFIX.len() && v2::PROTOCOL_PREFIX.starts_with(begun));
+    Ok(match count {
+        0 => Beginning::Gone,
+        _ if is_header => Beginning::Header,
+        _ => Beginning::Other,
+    })
 }
 
 const V1_PREFIX: &[u8] = b"PROXY ";
@@ -156,7 +182,7 @@ mod tests {
     const V2_LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
 
     /// What a proxy's connection turns out to be, and what is left for us to read of it.
-    async fn ask(mode: ProxyProtocol, sent: &[u8]) -> (io::Result<SocketAddr>, Vec<u8>, SocketAddr) {
+    async fn ask(mode: ProxyProtocol, sent: &[u8]) -> (io::Result<Option<SocketAddr>>, Vec<u8>, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (mut stream, proxy) = listener.accept().await.unwrap();
@@ -178,7 +204,7 @@ mod tests {
         ] {
             for mode in [ProxyProtocol::Optional, ProxyProtocol::Required] {
                 let (named, rest, _) = ask(mode, &[header, b"USER bob\r\n"].concat()).await;
-                assert_eq!(named.unwrap(), client.parse().unwrap());
+                assert_eq!(named.unwrap(), Some(client.parse().unwrap()));
                 assert_eq!(rest, b"USER bob\r\n");
             }
         }
@@ -188,20 +214,38 @@ mod tests {
     async fn a_proxy_that_speaks_for_itself_is_the_client() {
         for header in [&b"PROXY UNKNOWN\r\n"[..], V2_LOCAL] {
             let (named, rest, proxy) = ask(ProxyProtocol::Required, header).await;
-            assert_eq!(named.unwrap(), proxy);
+            assert_eq!(named.unwrap(), Some(proxy));
             assert!(rest.is_empty());
         }
     }
 
     #[tokio::test]
     async fn without_a_header_a_proxy_is_refused_unless_it_is_optional() {
-        for sent in [&b"USER bob\r\nPASS secret\r\n"[..], b"PRET LIST\r\nLIST\r\n", b""] {
+        for sent in [&b"USER bob\r\nPASS secret\r\n"[..], b"PRET LIST\r\nLIST\r\n"] {
             let (named, _, _) = ask(ProxyProtocol::Required, sent).await;
             assert!(named.is_err(), "{sent:?}");
             let (named, rest, proxy) = ask(ProxyProtocol::Optional, sent).await;
-            assert_eq!(named.unwrap(), proxy);
+            assert_eq!(named.unwrap(), Some(proxy));
             assert_eq!(rest, sent);
         }
+    }
+
+    #[tokio::test]
+    async fn a_proxy_that_leaves_without_a_byte_is_nobody() {
+        for mode in [ProxyProtocol::Optional, ProxyProtocol::Required] {
+            let (named, ..) = ask(mode, b"").await;
+            assert_eq!(named.unwrap(), None);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_proxy_that_says_nothing_is_not_waited_for_for_ever() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _mute = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (mut stream, proxy) = listener.accept().await.unwrap();
+        let of = |mode| Proxies::new(mode, "127.0.0.0/8".parse().unwrap());
+        assert_eq!(of(ProxyProtocol::Optional).client_of(&mut stream, proxy).await.unwrap(), Some(proxy));
+        assert!(of(ProxyProtocol::Required).client_of(&mut stream, proxy).await.is_err());
     }
 
     #[tokio::test]

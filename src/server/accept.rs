@@ -97,7 +97,8 @@ impl Gate {
                     tokio::select! {
                         () = gate.stop.drain.cancelled() => {}
                         named = gate.service.proxies.client_of(&mut stream, peer) => match named {
-                            Ok(client) => gate.welcome(stream, client),
+                            Ok(Some(client)) => gate.welcome(stream, client),
+                            Ok(None) => events::probe(peer),
                             Err(why) => events::proxy_refused(peer, &why),
                         },
                     }

@@ -9,9 +9,13 @@ mod documents;
 mod harness;
 mod limits;
 mod logs;
+mod namespaces;
+mod nat;
 mod network;
 mod permissions;
 mod process;
+mod proxy;
+
 mod settings;
 mod timeouts;
 mod verbs;

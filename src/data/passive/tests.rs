@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::pin::pin;
 use std::task::Poll;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
 use crate::settings::ProxyProtocol;
@@ -127,4 +127,50 @@ async fn who_is_trusted_comes_for_the_one_who_waits_and_no_second_one_waits() {
     let _stranger = connect(client(9), &one).await;
     let _trusted = connect(client(8), &one).await;
     assert_eq!(peer(&one.accept().await.unwrap()), client(8));
+}
+
+/// A range of one port that is free, where all that comes is a proxy's.
+fn behind_a_proxy() -> Arc<PassivePorts> {
+    let free = one_port(own_only());
+    let proxies = Proxies::new(ProxyProtocol::Required, "127.0.0.1/32".parse().unwrap());
+    PassivePorts::new(free.range, own_only(), proxies)
+}
+
+async fn name(stream: &mut TcpStream, client: IpAddr) {
+    stream.write_all(format!("PROXY TCP4 {client} 127.0.0.1 1 2\r\n").as_bytes()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_proxy_that_names_its_client_late_reaches_it_though_the_one_who_accepted_is_gone() {
+    let ports = behind_a_proxy();
+    let mut one = wait(&ports, 1, client(2)).unwrap();
+    let mut two = wait(&ports, 2, client(3)).unwrap();
+    let mut late = connect(client(1), &two).await;
+    let mut soon = connect(client(1), &one).await;
+    name(&mut soon, client(2)).await;
+    // Both are accepted here, the late one first.
+    let _own = one.accept().await.unwrap();
+    drop(one);
+    name(&mut late, client(3)).await;
+    let mut handed = two.accept().await.unwrap();
+    late.write_all(b"!").await.unwrap();
+    assert_eq!(handed.read_u8().await.unwrap(), b'!');
+}
+
+#[tokio::test]
+async fn a_proxy_that_names_its_client_late_does_not_reach_a_later_wait_on_the_port() {
+    let ports = behind_a_proxy();
+    let mut one = wait(&ports, 1, client(2)).unwrap();
+    let mut late = connect(client(1), &one).await;
+    let mut soon = connect(client(1), &one).await;
+    name(&mut soon, client(2)).await;
+    let _own = one.accept().await.unwrap();
+    drop(one);
+    let mut again = wait(&ports, 2, client(2)).unwrap();
+    name(&mut late, client(2)).await;
+    assert_eq!(late.read(&mut [0]).await.unwrap_or(0), 0);
+    let mut prompt = connect(client(1), &again).await;
+    name(&mut prompt, client(2)).await;
+    let handed = again.accept().await.unwrap();
+    assert_eq!(handed.peer_addr().unwrap(), prompt.local_addr().unwrap());
 }
