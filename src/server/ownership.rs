@@ -131,7 +131,8 @@ fn outside(mounts: &[u8], place: &Path) -> Option<PathBuf> {
     let mounts: Vec<Mount> = mounts.split(|&byte| byte == b'\n').filter_map(Mount::read).collect();
     // Without a container a path is the path. Containers stand on layers.
     mounts.iter().rfind(|mount| mount.point == Path::new("/")).filter(|root| root.is_layered)?;
-    let mount = mounts.iter().rev().filter(|mount| place.starts_with(&mount.point));
+    // The innermost; of two on the same directory the last, which covers the other.
+    let mount = mounts.iter().filter(|mount| place.starts_with(&mount.point));
     let mount = mount.max_by_key(|mount| mount.point.components().count())?;
     let within = place.strip_prefix(&mount.point).ok()?;
     // A volume that is a file system of its own has no path outside that could be known.
@@ -176,6 +177,8 @@ mod tests {
 101 100 8:1 /var/lib/docker/volumes/homes/_data /srv/ftp rw,relatime - ext4 /dev/sda1 rw
 102 100 8:1 /home/ann/my\\040files /srv/ftp/ann rw,relatime - ext4 /dev/sda1 rw
 103 100 8:16 / /mnt rw,relatime - ext4 /dev/sdb rw
+104 100 8:1 /old /twice rw,relatime - ext4 /dev/sda1 rw
+105 104 8:1 /new /twice rw,relatime - ext4 /dev/sda1 rw
 ";
 
     #[test]
@@ -184,6 +187,8 @@ mod tests {
             ("/srv/ftp", Some("/var/lib/docker/volumes/homes/_data")),
             ("/srv/ftp/bob", Some("/var/lib/docker/volumes/homes/_data/bob")),
             ("/srv/ftp/ann", Some("/home/ann/my files")),
+            ("/twice", Some("/new")),
+            ("/srv/ftpd", None),
             ("/mnt/x", None),
             ("/tmp", None),
         ] {
