@@ -22,7 +22,9 @@ fn main() -> ExitCode {
     let loaded = settings::load(&flags, settings::environment(), &here);
     // Two questions that need no users: the first is asked while a deployment is written, before there are any.
     match (flags.subcommand(), loaded) {
-        (Some(("ports" | "healthcheck", _)), Err(problems)) => report(Err(problems.into()), 2),
+        (Some(("ports", _)), Err(problems)) => report(Err(problems.into()), 2),
+        // The only code for "not well" that engines of containers know.
+        (Some(("healthcheck", _)), Err(problems)) => report(Err(problems.into()), 1),
         (Some(("ports", ports)), Ok(loaded)) => report(print_ports(&loaded.settings, cli::wants_kubernetes(ports)), 1),
         (Some(("healthcheck", _)), Ok(loaded)) => {
             report(server::check_health(&loaded.settings).map_err(Failure::from), 1)

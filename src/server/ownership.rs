@@ -1,58 +1,208 @@
-//! Homes that the process may not write, told at the start with the command that mends it. Nothing that exists is
-//! ever given another owner or mode: the files are somebody's.
+//! Homes that the process may not use, told at the start with the command that mends it. Nothing that exists is ever
+//! given another owner or mode: the files are somebody's.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat, getegid, geteuid};
 
 use crate::users::Roster;
 
-/// A line for each place where a user may upload by the letters and not by the file system.
+/// What the process cannot do at a place; the worst comes last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Lack {
+    /// Nobody's rights are missing: the file system is mounted read-only.
+    ReadOnlyMount,
+    /// Uploads are refused.
+    Write,
+    /// A home that is missing cannot be made.
+    Make,
+    /// Not even looking is possible.
+    Read,
+}
+
+/// A line for each place where users may do by their letters what the file system does not let this process do.
 #[must_use]
-pub(super) fn unwritable_homes(roster: &Roster) -> Vec<String> {
-    let homes = roster.accounts().filter(|account| account.permissions.has_write()).map(|account| &account.home);
-    let places: BTreeSet<&Path> = homes.map(|home| existing(home)).filter(|place| !is_writable(place)).collect();
-    let outermost =
-        places.iter().filter(|place| !places.iter().any(|other| *other != **place && place.starts_with(other)));
-    outermost.map(|place| complaint(place)).collect()
+pub(super) fn unusable_homes(roster: &Roster, create_homes: bool) -> Vec<String> {
+    let mut places: BTreeMap<&Path, Lack> = BTreeMap::new();
+    for account in roster.accounts() {
+        let (place, lack) = examine(&account.home, account.permissions.has_write(), create_homes);
+        if let Some(lack) = lack {
+            places.entry(place).and_modify(|worst| *worst = lack.max(*worst)).or_insert(lack);
+        }
+    }
+    // The command for a place goes through everything below it, so one line will do.
+    let mends = |outer: &Path, lack: Lack, inner: &Path| {
+        lack != Lack::ReadOnlyMount && outer != inner && inner.starts_with(outer) && !is_own(outer)
+    };
+    let outermost = places.iter().filter(|(place, lack)| {
+        **lack == Lack::ReadOnlyMount || !places.iter().any(|(outer, worse)| mends(outer, *worse, place))
+    });
+    outermost.map(|(place, lack)| complaint(place, *lack)).collect()
 }
 
-/// The directory itself, or the nearest above it that is there and in which it would be made.
-fn existing(home: &Path) -> &Path {
-    home.ancestors().find(|place| place.exists()).unwrap_or(home)
+/// The home or, where it is out of reach, the place that is to blame; and what cannot be done there.
+fn examine(home: &Path, writes: bool, create_homes: bool) -> (&Path, Option<Lack>) {
+    let mut place = home;
+    loop {
+        match fs::metadata(place) {
+            Ok(_) if place == home => {
+                let reads = may(place, AccessFlags::R_OK | AccessFlags::X_OK).is_ok();
+                return (
+                    place,
+                    if reads { lack_of_writing(place, Lack::Write).filter(|_| writes) } else { Some(Lack::Read) },
+                );
+            }
+            // Something above it that is there, and in which it would be made at the log-in.
+            Ok(_) => {
+                let enters = may(place, AccessFlags::X_OK).is_ok();
+                let lack = if enters { lack_of_writing(place, Lack::Make) } else { Some(Lack::Read) };
+                return (place, lack.filter(|lack| create_homes || *lack == Lack::Read));
+            }
+            Err(_) => match place.parent() {
+                Some(parent) => place = parent,
+                None => return (place, None),
+            },
+        }
+    }
 }
 
-fn is_writable(place: &Path) -> bool {
-    // Also false where the file system is mounted read-only.
-    faccessat(AT_FDCWD, place, AccessFlags::W_OK | AccessFlags::X_OK, AtFlags::AT_EACCESS).is_ok()
+fn lack_of_writing(place: &Path, otherwise: Lack) -> Option<Lack> {
+    match may(place, AccessFlags::W_OK | AccessFlags::X_OK) {
+        Ok(()) => None,
+        Err(Errno::EROFS) => Some(Lack::ReadOnlyMount),
+        Err(_) => Some(otherwise),
+    }
 }
 
-fn complaint(place: &Path) -> String {
+fn may(place: &Path, access: AccessFlags) -> nix::Result<()> {
+    faccessat(AT_FDCWD, place, access, AtFlags::AT_EACCESS)
+}
+
+fn complaint(place: &Path, lack: Lack) -> String {
     let (uid, gid) = (geteuid(), getegid());
-    let found = fs::metadata(place).map_or_else(
-        |error| error.to_string(),
-        |found| format!("belongs to {}:{} with mode {:03o}", found.uid(), found.gid(), found.mode() & 0o7777),
-    );
-    let outside = mounted_from(place).unwrap_or_else(|| place.to_owned());
-    format!(
-        "{} {found}, and this process is {uid}:{gid}: it cannot be written, so it is served read-only; \
-         to mend it: chown -R {uid}:{gid} {}",
-        place.display(),
-        outside.display()
-    )
+    let found = fs::metadata(place);
+    let belongs = found.as_ref().map_or_else(ToString::to_string, |found| {
+        format!("belongs to {}:{} with mode {:03o}", found.uid(), found.gid(), found.mode() & 0o7777)
+    });
+    let consequence = match lack {
+        Lack::ReadOnlyMount => "it is mounted read-only, so uploads are refused",
+        Lack::Write => "it cannot be written, so it is served read-only",
+        Lack::Make => "it cannot be written, so the homes that are missing in it cannot be made, and log-ins fail",
+        Lack::Read => "it cannot be read, so log-ins fail",
+    };
+    let shown = place.display();
+    let mut line = format!("{shown} {belongs}, and this process is {uid}:{gid}: {consequence}");
+    if lack != Lack::ReadOnlyMount {
+        let outside = mounted_from(place).unwrap_or_else(|| place.to_owned());
+        // An owner's own directory lacks a mode, not an owner.
+        let command = if is_own(place) { "chmod u+rwx".to_owned() } else { format!("chown -R {uid}:{gid}") };
+        line = format!("{line}; to mend it: {command} {}", quoted(&outside));
+    }
+    line
 }
 
-/// Where a mounted directory lies outside of the container, as the kernel tells it (proc(5), mountinfo).
+fn is_own(place: &Path) -> bool {
+    fs::metadata(place).is_ok_and(|found| found.uid() == geteuid().as_raw())
+}
+
+/// As a shell takes it.
+fn quoted(path: &Path) -> String {
+    let path = path.to_string_lossy();
+    if path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-@%+=:,".contains(c)) {
+        return path.into_owned();
+    }
+    format!("'{}'", path.replace('\'', r"'\''"))
+}
+
+/// Where a directory that is mounted into a container lies outside, where commands are to be had: the kernel tells what
+/// of its file system is mounted.
 fn mounted_from(place: &Path) -> Option<PathBuf> {
-    let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
-    let place = place.to_str()?;
-    mounts.lines().rev().find_map(|mount| {
-        let mut fields = mount.split(' ').skip(3);
-        let (root, point) = (fields.next()?, fields.next()?);
-        (point == place && root != "/").then(|| PathBuf::from(root))
-    })
+    outside(&fs::read("/proc/self/mountinfo").ok()?, place)
+}
+
+/// The same from the text of the kernel (proc(5), mountinfo).
+fn outside(mounts: &[u8], place: &Path) -> Option<PathBuf> {
+    let mounts: Vec<Mount> = mounts.split(|&byte| byte == b'\n').filter_map(Mount::read).collect();
+    // Without a container a path is the path. Containers stand on layers.
+    mounts.iter().rfind(|mount| mount.point == Path::new("/")).filter(|root| root.is_layered)?;
+    // The innermost; of two on the same directory the last, which covers the other.
+    let mount = mounts.iter().filter(|mount| place.starts_with(&mount.point));
+    let mount = mount.max_by_key(|mount| mount.point.components().count())?;
+    let within = place.strip_prefix(&mount.point).ok()?;
+    // A volume that is a file system of its own has no path outside that could be known.
+    (mount.root != Path::new("/")).then(|| mount.root.join(within).components().collect())
+}
+
+/// A line of mountinfo.
+struct Mount {
+    root: PathBuf,
+    point: PathBuf,
+    is_layered: bool,
+}
+
+impl Mount {
+    fn read(line: &[u8]) -> Option<Self> {
+        let mut fields = line.split(|&byte| byte == b' ').skip(3);
+        let (root, point) = (unescaped(fields.next()?), unescaped(fields.next()?));
+        let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
+        Some(Self { root, point, is_layered: kind.windows(7).any(|part| part == b"overlay") })
+    }
+}
+
+/// Blanks and their like are written `\040`.
+fn unescaped(field: &[u8]) -> PathBuf {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&byte, after)) = rest.split_first() {
+        let escaped = after.get(..3).filter(|_| byte == b'\\');
+        let octal = escaped.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
+        bytes.push(octal.unwrap_or(byte));
+        rest = if octal.is_some() { &after[3..] } else { after };
+    }
+    std::ffi::OsString::from_vec(bytes).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONTAINER: &[u8] = b"\
+100 90 0:50 / / ro,relatime master:1 - overlay overlay rw,lowerdir=/a
+101 100 8:1 /var/lib/docker/volumes/homes/_data /srv/ftp rw,relatime - ext4 /dev/sda1 rw
+102 100 8:1 /home/ann/my\\040files /srv/ftp/ann rw,relatime - ext4 /dev/sda1 rw
+103 100 8:16 / /mnt rw,relatime - ext4 /dev/sdb rw
+104 100 8:1 /old /twice rw,relatime - ext4 /dev/sda1 rw
+105 104 8:1 /new /twice rw,relatime - ext4 /dev/sda1 rw
+";
+
+    #[test]
+    fn a_mounted_directory_is_told_as_it_is_called_outside() {
+        for (place, want) in [
+            ("/srv/ftp", Some("/var/lib/docker/volumes/homes/_data")),
+            ("/srv/ftp/bob", Some("/var/lib/docker/volumes/homes/_data/bob")),
+            ("/srv/ftp/ann", Some("/home/ann/my files")),
+            ("/twice", Some("/new")),
+            ("/srv/ftpd", None),
+            ("/mnt/x", None),
+            ("/tmp", None),
+        ] {
+            assert_eq!(outside(CONTAINER, Path::new(place)).as_deref(), want.map(Path::new), "{place}");
+        }
+        // Outside of a container, a part of a file system that is mounted somewhere is found under that name.
+        let host = b"20 1 8:1 /@root / rw - btrfs /dev/sda rw\n21 20 8:1 /@srv /srv rw shared:2 - btrfs /dev/sda rw\n";
+        assert_eq!(outside(host, Path::new("/srv")), None);
+    }
+
+    #[test]
+    fn a_path_is_quoted_where_a_shell_needs_it() {
+        assert_eq!(quoted(Path::new("/srv/ftp/a-b_c.d")), "/srv/ftp/a-b_c.d");
+        assert_eq!(quoted(Path::new("/srv/my files")), "'/srv/my files'");
+        assert_eq!(quoted(Path::new("/srv/bob's")), r"'/srv/bob'\''s'");
+    }
 }

@@ -16,7 +16,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::{getegid, geteuid};
 use tokio::sync::Semaphore;
 
-use super::ownership::unwritable_homes;
+use super::ownership::unusable_homes;
 use super::prepare::Prepared;
 use crate::data::{Admission, Advertiser, PassivePorts, Proxies};
 use crate::files::create_home;
@@ -109,7 +109,7 @@ pub fn fit_out(prepared: &Prepared) -> Vec<String> {
     ]
     .into_iter()
     .flatten()
-    .chain(unwritable_homes(&prepared.roster))
+    .chain(unusable_homes(&prepared.roster, settings.create_homes))
     .collect()
 }
 

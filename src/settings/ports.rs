@@ -3,12 +3,18 @@
 use std::fmt::Write;
 
 use super::table::Settings;
+use super::units::PortRange;
 
 /// The `ports:` of a compose file: the control port, and the passive range as one line.
 #[must_use]
 pub fn compose_ports(settings: &Settings) -> String {
-    let Settings { port, passive_ports, .. } = settings;
-    format!("ports:\n  - \"{port}:{port}\"\n  - \"{passive_ports}:{passive_ports}\"\n")
+    let (port, passive) = (settings.port, own_range(settings));
+    format!("ports:\n  - \"{port}:{port}\"\n  - \"{passive}:{passive}\"\n")
+}
+
+/// A server that shares the range with others is reached on its own part only.
+fn own_range(settings: &Settings) -> PortRange {
+    settings.passive_slice.of(settings.passive_ports).unwrap_or(settings.passive_ports)
 }
 
 /// The `ports:` of a Kubernetes Service, which knows no ranges. A passive port must be the same on every leg, as it
@@ -16,7 +22,7 @@ pub fn compose_ports(settings: &Settings) -> String {
 #[must_use]
 pub fn kubernetes_ports(settings: &Settings) -> String {
     let mut yaml = "ports:\n".to_owned();
-    let passive = settings.passive_ports.iter().map(|port| (format!("passive-{port}"), port));
+    let passive = own_range(settings).iter().map(|port| (format!("passive-{port}"), port));
     for (name, port) in std::iter::once(("control".to_owned(), settings.port)).chain(passive) {
         let _ = write!(yaml, "  - name: {name}\n    port: {port}\n    targetPort: {port}\n");
         if NODE_PORTS.contains(&port) {
@@ -36,6 +42,14 @@ mod tests {
     #[test]
     fn compose_has_the_range_in_one_line() {
         assert_eq!(compose_ports(&Settings::default()), "ports:\n  - \"2121:2121\"\n  - \"30000-30009:30000-30009\"\n");
+    }
+
+    #[test]
+    fn a_part_of_the_range_is_all_there_is() {
+        let settings = Settings { passive_slice: "ftp-1/5".parse().unwrap(), ..Settings::default() };
+        assert_eq!(compose_ports(&settings), "ports:\n  - \"2121:2121\"\n  - \"30002-30003:30002-30003\"\n");
+        let told = kubernetes_ports(&settings);
+        assert!(told.contains("passive-30003") && !told.contains("30001") && !told.contains("30004"), "{told}");
     }
 
     #[test]

@@ -12,12 +12,13 @@ use nix::unistd::Pid;
 
 use crate::wire::PATIENCE;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_longshore");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_longshore");
 
 /// What an operator sets up before starting.
 pub(crate) struct Setup {
     folder: tempfile::TempDir,
     environment: Vec<(String, String)>,
+    program: Vec<String>,
     arguments: Vec<String>,
 }
 
@@ -57,7 +58,12 @@ impl Setup {
 
     /// Nothing at all.
     pub(crate) fn empty() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new(), arguments: Vec::new() }
+        Self {
+            folder: tempfile::tempdir().unwrap(),
+            environment: Vec::new(),
+            program: vec![PROGRAM.to_owned()],
+            arguments: Vec::new(),
+        }
     }
 
     pub(crate) fn file(self, name: &str, text: &str) -> Self {
@@ -79,6 +85,12 @@ impl Setup {
         self
     }
 
+    /// Runs these words in place of the program; they run it in turn.
+    pub(crate) fn program(mut self, words: &[&str]) -> Self {
+        self.program = words.iter().map(|&word| word.to_owned()).collect();
+        self
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -86,7 +98,8 @@ impl Setup {
     fn command(&self) -> Command {
         // By a shell, which can set a umask and a limit that the program must not go by.
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", "umask 0; ulimit -S -n 256; exec \"$0\" \"$@\"", PROGRAM]).args(&self.arguments);
+        command.args(["-c", "umask 0; ulimit -S -n 256; exec \"$0\" \"$@\""]);
+        command.args(&self.program).args(&self.arguments);
         command.env_clear().envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.current_dir(self.folder.path()).stdin(Stdio::null());
         command

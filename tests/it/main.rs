@@ -7,6 +7,7 @@ mod clients;
 mod dialogue;
 mod documents;
 mod harness;
+mod kubernetes;
 mod limits;
 mod logs;
 mod namespaces;
