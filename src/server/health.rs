@@ -1,6 +1,6 @@
 //! `longshore healthcheck`: asks the running server, as a client would, whether it is there.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -34,19 +34,11 @@ fn greet(address: SocketAddr, proxy_protocol: ProxyProtocol) -> io::Result<()> {
         return Ok(());
     }
     stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
-    let mut control = BufReader::new(stream);
     let mut line = String::new();
-    control.read_line(&mut line)?;
+    BufReader::new(stream).read_line(&mut line)?;
     if !line.starts_with("220") && !line.starts_with("421") {
         return Err(io::Error::other(format!("greeted by {:?}", line.trim_end())));
     }
-    if line.starts_with("220") {
-        control.get_mut().write_all(b"QUIT\r\n")?;
-        // To the end, so that the server does not have to wait for ours.
-        while control.read_line(&mut line)? > 0 {
-            line.clear();
-        }
-    }
+    // Leaving without a word is what a probe does: the log has no session to tell of, twice a minute.
     Ok(())
 }
