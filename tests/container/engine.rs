@@ -3,6 +3,7 @@
 use std::hash::BuildHasher;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::sync::OnceLock;
@@ -59,8 +60,12 @@ pub(crate) fn clean_clone() -> tempfile::TempDir {
         std::fs::create_dir_all(to.parent().unwrap()).unwrap();
         std::fs::copy(root.join(file), to).unwrap();
     }
-    // The engine mounts parts of it for a process that is somebody else.
-    success(Command::new("chmod").args(["-R", "a+rX"]).arg(clone.path()));
+    // The engine mounts this for a process that is somebody else.
+    success(
+        Command::new("chmod")
+            .args(["a+rX", ".", "conf", "conf/settings.toml", "conf/users.conf"])
+            .current_dir(clone.path()),
+    );
     clone
 }
 
@@ -82,10 +87,12 @@ fn build() -> (String, Option<ChildStdin>) {
     assert!(is_there, "these tests need a Docker engine, and none answers: {info:?}; tests/run --without-docker");
     let name = random_name();
     let stage = format!("{name}-build");
-    // Whatever becomes of this process, the pipe is closed at its end.
+    // Whatever becomes of this process, the pipe is closed at its end, and a key that interrupts it does not reach here.
+    #[allow(clippy::zombie_processes, reason = "it outlives us on purpose")]
     let mut remover = Command::new("sh")
         .args(["-c", "read -r _; docker rmi \"$0\" \"$1\" > /dev/null 2>&1", &name, &stage])
         .stdin(Stdio::piped())
+        .process_group(0)
         .spawn()
         .unwrap();
     let clone = clean_clone();
@@ -112,6 +119,7 @@ pub(crate) fn inspect_json(name: &str, path: &str) -> serde_json::Value {
 pub(crate) struct Container {
     pub(crate) name: String,
     log: Log,
+    _removal: Removal,
 }
 
 impl Container {
@@ -127,11 +135,11 @@ impl Container {
     #[track_caller]
     pub(crate) fn launch(options: &[&str]) -> Self {
         let name = random_name();
-        let guard = Removal(name.clone());
+        // Before there is anything: it is made also where it cannot be started.
+        let removal = Removal(name.clone());
         docker(&[&["run", "--detach", "--name", &name], options, &[image()]].concat());
-        std::mem::forget(guard);
         let log = Log::follow(&name);
-        Self { name, log }
+        Self { name, log, _removal: removal }
     }
 
     /// Its control port at its own address.
@@ -185,12 +193,6 @@ impl Container {
             });
             thread.join().unwrap_or_else(|why| std::panic::resume_unwind(why))
         })
-    }
-}
-
-impl Drop for Container {
-    fn drop(&mut self) {
-        drop(Removal(self.name.clone()));
     }
 }
 
