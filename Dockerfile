@@ -41,4 +41,6 @@ USER 1000:1000
 VOLUME /srv/ftp
 EXPOSE 2121 30000-30009
 STOPSIGNAL SIGTERM
+# Asks by the settings of the environment and the file; the server's flags are not known to it.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=10s --retries=3 CMD ["/usr/bin/longshore", "healthcheck"]
 ENTRYPOINT ["/usr/bin/longshore"]

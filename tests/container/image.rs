@@ -1,0 +1,87 @@
+//! The image itself: small, empty but for the server, without rights and without a password.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use crate::engine::{both, docker, image, inspect, inspect_json, random_name};
+
+#[test]
+fn it_is_small() {
+    let size: u64 = inspect(image(), "{{.Size}}").parse().unwrap();
+    assert!((1..=15_000_000).contains(&size), "{size} bytes");
+}
+
+#[test]
+fn it_says_how_it_is_to_be_run() {
+    let config = inspect_json(image(), ".Config");
+    assert_eq!(config["User"], "1000:1000");
+    assert_eq!(config["Entrypoint"], json!(["/usr/bin/longshore"]));
+    assert_eq!(config["Healthcheck"]["Test"], json!(["CMD", "/usr/bin/longshore", "healthcheck"]));
+    assert_eq!(config["StopSignal"], "SIGTERM");
+    assert_eq!(config["WorkingDir"], "/etc/longshore");
+    let exposed: BTreeSet<&str> = config["ExposedPorts"].as_object().unwrap().keys().map(String::as_str).collect();
+    let passive: Vec<String> = (30_000..=30_009).map(|port| format!("{port}/tcp")).collect();
+    assert_eq!(exposed, passive.iter().map(String::as_str).chain(["2121/tcp"]).collect());
+    for label in ["title", "description", "licenses"] {
+        let label = format!("org.opencontainers.image.{label}");
+        assert!(config["Labels"][&label].as_str().is_some_and(|text| !text.is_empty()), "{label}");
+    }
+    // What the engine sets, and no password among it.
+    let environment: Vec<&str> = config["Env"].as_array().unwrap().iter().filter_map(|entry| entry.as_str()).collect();
+    assert!(environment.iter().all(|entry| entry.starts_with("PATH=")), "{environment:?}");
+}
+
+#[test]
+fn it_holds_the_server_its_settings_and_the_homes_and_no_shell() {
+    let name = random_name();
+    docker(&["create", "--name", &name, image()]);
+    let mut export = Command::new("docker").args(["export", &name]).stdout(Stdio::piped()).spawn().unwrap();
+    let listed = Command::new("tar").args(["-tv"]).stdin(export.stdout.take().unwrap()).output().unwrap();
+    export.wait().unwrap();
+    docker(&["rm", "--volumes", &name]);
+    let listed = both(&listed);
+    let entries: Vec<(&str, &str)> = listed
+        .lines()
+        .map(|line| (line.split(' ').next().unwrap(), line.split_whitespace().nth(5).unwrap().trim_end_matches('/')))
+        .collect();
+    // What the engine makes for each container.
+    let engines = [".dockerenv", "dev", "proc", "sys", "etc/hosts", "etc/hostname", "etc/resolv.conf", "etc/mtab"];
+    let ours = ["usr/bin/longshore", "etc/longshore/conf", "srv/ftp/anonymous"];
+    let is_within = |places: &[&str], path: &str| {
+        places.iter().any(|place| Path::new(path).starts_with(place) || Path::new(place).starts_with(path))
+    };
+    for (mode, path) in entries.into_iter().filter(|(_, path)| !is_within(&engines, path)) {
+        assert!(is_within(&ours, path), "{path}");
+        let is_program = mode.starts_with('-') && mode.contains('x');
+        assert_eq!(is_program, path == "usr/bin/longshore", "{mode} {path}");
+    }
+}
+
+#[test]
+fn nobody_may_log_in_unless_it_is_said() {
+    let output = Command::new("docker").args(["run", "--rm", image()]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", both(&output));
+    assert!(both(&output).contains("found no users and no anonymous"), "{}", both(&output));
+}
+
+#[test]
+fn arguments_are_appended() {
+    let ports = docker(&["run", "--rm", image(), "ports", "--passive-ports", "30000-30001"]);
+    assert!(ports.contains("30000-30001:30000-30001") || ports.contains("30001:30001"), "{ports}");
+    assert!(!ports.contains("30009"), "{ports}");
+}
+
+#[test]
+fn the_bases_are_pinned() {
+    let dockerfile = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Dockerfile")).unwrap();
+    let bases: Vec<&str> =
+        dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")?.split(' ').next()).collect();
+    assert!(bases.len() > 1);
+    for base in bases.into_iter().filter(|base| *base != "scratch") {
+        let (_, tag) = base.split_once(':').unwrap_or_else(|| panic!("{base} has no tag"));
+        assert!(tag.starts_with(|c: char| c.is_ascii_digit()), "{base} is another one every day");
+    }
+}
