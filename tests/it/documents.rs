@@ -1,11 +1,18 @@
 //! Holds what is written for people to the code: README.md, compose.yaml and conf/.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 
 use longshore::commands;
 use longshore::server::{Prepared, prepare};
 use longshore::settings::{FIELDS, Field, Loaded, Permission, Settings, cli, readme_table};
+
+use crate::binary::PROGRAM;
+use crate::wire::{Client, free_port};
 
 const TABLE_BEGINS: &str = "<!-- settings: generated from src/settings/table.rs -->\n";
 const TABLE_ENDS: &str = "<!-- end of settings -->\n";
@@ -45,10 +52,20 @@ fn code_words(text: &str) -> Vec<&str> {
     prose.flat_map(|part| part.split('`').skip(1).step_by(2)).collect()
 }
 
-/// The lines of the blocks marked `sh`, without comments.
+/// The blocks for a shell, with who runs them: `sh` is run here, `sh docker` by the tests that have an engine, and `sh
+/// elsewhere` is for a cluster, or is the tests themselves.
+fn shell_blocks(readme: &str) -> Vec<(&str, &str)> {
+    let blocks = readme.split("\n```sh").skip(1);
+    blocks
+        .filter_map(|after| after.split("\n```").next()?.split_once('\n'))
+        .map(|(who, text)| (who.trim(), text))
+        .collect()
+}
+
+/// The lines of all of them, without comments.
 fn shell_lines(readme: &str) -> Vec<&str> {
-    let blocks = readme.split("\n```sh\n").skip(1).filter_map(|after| after.split("\n```").next());
-    blocks.flat_map(str::lines).map(|line| line.split(" #").next().unwrap_or_default().trim()).collect()
+    let lines = shell_blocks(readme).into_iter().flat_map(|(_, text)| text.lines());
+    lines.map(|line| line.split(" #").next().unwrap_or_default().trim()).collect()
 }
 
 /// The words of a text that are made of `letters` alone and begin with `start`.
@@ -101,7 +118,8 @@ fn every_setting_that_is_named_exists() {
             assert!(Field::named(name).is_some(), "README.md names {name}, and there is no such setting");
         }
         for flag in code.split_whitespace().filter_map(|word| word.strip_prefix("--")) {
-            let known = FIELDS.iter().any(|field| field.flag() == flag) || flag == "kubernetes";
+            let of_others = flag == "kubernetes" || code.starts_with("docker ");
+            let known = FIELDS.iter().any(|field| field.flag() == flag) || of_others;
             assert!(known, "README.md names --{flag}, and there is no such flag");
         }
     }
@@ -133,7 +151,7 @@ fn every_command_line_that_is_shown_is_understood() {
 #[test]
 fn the_ports_are_told_without_users() {
     let empty = tempfile::tempdir().unwrap();
-    let mut ports = std::process::Command::new(env!("CARGO_BIN_EXE_longshore"));
+    let mut ports = Command::new(PROGRAM);
     ports.args(["ports", "--passive-ports", "4000-4001"]).current_dir(&empty).env_clear();
     let told = ports.output().unwrap();
     assert_eq!(String::from_utf8_lossy(&told.stderr), "");
@@ -141,6 +159,120 @@ fn the_ports_are_told_without_users() {
     assert_eq!(String::from_utf8_lossy(&told.stdout), want);
     assert!(told.status.success());
     assert_eq!(ports.args(["--port", "x"]).output().unwrap().status.code(), Some(2));
+}
+
+/// Word for word and in order, in a folder with nothing but a file. `cargo run` is the program that the tests are of:
+/// that it can be built is known here.
+#[test]
+fn the_blocks_for_a_shell_do_what_they_say() {
+    let readme = text("README.md");
+    let folder = tempfile::tempdir().unwrap();
+    let programs = folder.path().join("programs");
+    std::fs::create_dir(&programs).unwrap();
+    std::os::unix::fs::symlink(PROGRAM, programs.join("longshore")).unwrap();
+    let cargo = "#!/bin/sh\n[ \"$1 $2 $3\" = \"run --release --\" ] || exit 99\nshift 3\nexec longshore \"$@\"\n";
+    std::fs::write(programs.join("cargo"), cargo).unwrap();
+    std::fs::set_permissions(programs.join("cargo"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let shared = folder.path().join("shared");
+    std::fs::create_dir(&shared).unwrap();
+    std::fs::write(shared.join("hello.txt"), "Hello.\n").unwrap();
+    let port = free_port();
+
+    let shell = |block: &str| {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-ec", block]).current_dir(&shared).env_clear().stdin(Stdio::null());
+        shell.env("PATH", format!("{}:/usr/bin:/bin", programs.display()));
+        // Where nobody else is, and with somebody who may log in.
+        shell.env("FTP_IP", "127.0.0.1").env("FTP_PORT", port.to_string()).env("FTP_PASSIVE_PORTS", "20000-29999");
+        shell.env("FTP_ENABLE_ANONYMOUS", "on").env("FTP_ANONYMOUS_PATH", &shared);
+        shell
+    };
+    let mut server = None;
+    let mut seen = Vec::new();
+    for (who, block) in shell_blocks(&readme) {
+        assert!(["", "docker", "elsewhere"].contains(&who), "who runs ```sh {who}?");
+        if !who.is_empty() {
+            continue;
+        }
+        if block.starts_with("cargo run") {
+            assert_eq!(block.lines().count(), 1, "it serves until it is ended");
+            server = Some(Served::start(&mut shell(block)));
+            continue;
+        }
+        let output = shell(block).output().unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{block}\n{}: {complaint}", output.status);
+        seen.push(String::from_utf8(output.stdout).unwrap());
+    }
+    let [answers, hash] = &seen[..] else { panic!("{} blocks", seen.len()) };
+    for part in ["max_cons = 512", "\"20000-29999:20000-29999\"", "name: passive-20000"] {
+        assert!(answers.contains(part), "{part}: {answers}");
+    }
+    assert!(hash.starts_with("$argon2id$") && hash.lines().count() == 1, "{hash}");
+    // Whom the sharing is for: anybody, to read and to write.
+    let mut client = Client::login((std::net::Ipv4Addr::LOCALHOST, port).into(), "anonymous");
+    assert_eq!(client.retrieve("hello.txt"), b"Hello.\n");
+    client.store("new", b"content");
+    assert_eq!(std::fs::read(shared.join("new")).unwrap(), b"content");
+    drop(server.expect("a block that serves"));
+}
+
+/// A block that serves, and all that it started.
+struct Served(Child);
+
+impl Served {
+    /// Waits until it listens.
+    fn start(command: &mut Command) -> Self {
+        let mut served = Self(command.process_group(0).stdout(Stdio::piped()).spawn().unwrap());
+        let mut said = BufReader::new(served.0.stdout.take().unwrap()).lines();
+        assert!(said.by_ref().map_while(Result::ok).any(|line| line.contains("listening ")), "it ended");
+        // To the end, or it could not say any more.
+        std::thread::spawn(move || said.for_each(drop));
+        served
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let group = nix::unistd::Pid::from_raw(i32::try_from(self.0.id()).unwrap());
+        // It may have ended by itself.
+        let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn the_words_that_help_is_given_for_are_those_that_are_said() {
+    let readme = text("README.md");
+    let said = text("src/protocol/replies.txt");
+    // Replies about files have their words there.
+    let of_files = text("src/session/refusal.rs");
+    let told: Vec<&str> =
+        rows(section(&readme, "Troubleshooting")).into_iter().flat_map(|row| code_words(row[0])).collect();
+    for reply in &told {
+        let begin = reply.split("(172").next().unwrap();
+        let about_a_file = reply.strip_prefix("550 ").is_some_and(|words| of_files.contains(&format!("(\"{words}\")")));
+        assert!(about_a_file || said.lines().any(|line| line.starts_with(begin)), "nobody says: {reply}");
+    }
+    for code in ["227", "425", "421", "530", "550"] {
+        assert!(told.iter().any(|reply| reply.starts_with(code)), "{code}");
+    }
+    assert!(section(&readme, "Troubleshooting").contains("hangs at LIST"));
+}
+
+#[test]
+fn every_link_within_leads_to_a_heading() {
+    let readme = text("README.md");
+    let anchors: BTreeSet<String> = readme
+        .lines()
+        .filter_map(|line| line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#')))
+        .map(|heading| heading.to_lowercase().replace(' ', "-").replace('?', ""))
+        .collect();
+    let links: Vec<&str> = readme.split("](#").skip(1).filter_map(|after| after.split(')').next()).collect();
+    assert!(links.len() > 5);
+    for link in links {
+        assert!(anchors.contains(link), "#{link}");
+    }
 }
 
 #[test]

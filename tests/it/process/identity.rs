@@ -1,6 +1,7 @@
 //! `run_as`: root binds the port and then is somebody else, for good. Needs root, as `.ci/run` is.
 
 use std::fs::{Permissions, create_dir, metadata, set_permissions};
+use std::hash::{BuildHasher, RandomState};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 
 use crate::binary::{PROGRAM, Running, Setup};
@@ -40,7 +41,9 @@ fn status(server: &Running, name: &str) -> Vec<String> {
 
 #[test]
 fn every_thread_is_somebody_else_without_a_way_back() {
-    let server = become_somebody(setup()).start();
+    // With groups that there are to lose.
+    let groups = ["/usr/bin/setpriv", "--groups=0,4,27", PROGRAM];
+    let server = become_somebody(setup()).program(&groups).start();
     let client = Client::login(server.address, "bob");
     let four = |id: u32| [id; 4].map(|id| id.to_string()).join("\t");
     for (name, wanted) in [
@@ -86,9 +89,11 @@ fn root_binds_and_reads_what_the_other_could_not() {
     set_permissions(setup.path("conf/users.conf"), Permissions::from_mode(0o600)).unwrap();
     set_permissions(setup.path("conf"), Permissions::from_mode(0o700)).unwrap();
     // An address of this test's own, for the port is a fixed one.
-    let server = setup.variable("FTP_IP", "127.31.9.7").variable("FTP_PORT", "21").start();
+    let [a, b] = u16::try_from(RandomState::new().hash_one(0_u8) % 0x1_0000).unwrap().to_be_bytes();
+    let address = format!("127.31.{a}.{b}");
+    let server = setup.variable("FTP_IP", &address).variable("FTP_PORT", "21").start();
     assert_eq!(server.address.port(), 21);
-    let mut client = Client::connect_from("127.31.9.7", server.address);
+    let mut client = Client::connect_from(&address, server.address);
     client.expect("220");
     client.ask("USER bob", "331");
     client.ask("PASS secret", "230");

@@ -13,7 +13,8 @@ const PARTING: &str = "421 Service is shutting down.";
 #[test]
 fn either_signal_ends_it_in_order() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let server = Setup::new().start();
+        // What the grace is for is told in shutdown.rs.
+        let server = Setup::new().variable("FTP_SHUTDOWN_GRACE", "0").start();
         let mut idle = Client::login(server.address, "bob");
         let mut unknown = Client::connect(server.address);
         unknown.expect("220");
