@@ -6,8 +6,10 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::engine::{clean_clone, docker, free_ports, image, inspect, inspect_json, random, random_name, success};
-use crate::wire::{Client, all_of};
+use crate::engine::{
+    clean_clone, docker, free_ports, image, inspect, inspect_json, interface_address, random, random_name, success,
+};
+use crate::wire::{Client, all_of, stream_from};
 
 /// A project in a clone of its own. Dropping it removes what it made.
 struct Project {
@@ -117,6 +119,15 @@ fn a_first_run_serves_anonymous_and_nobody_else() {
         }
         client.ask("STOR mine", "550");
     }
+    // By this machine's address the client is seen as itself, and its data connection, by loopback, as the gateway.
+    let mut client = Client::connect(project.at(interface_address()));
+    client.expect("220");
+    client.ask("USER anonymous", "331");
+    client.ask("PASS me@example.test", "230");
+    let mut data = stream_from(Ipv4Addr::LOCALHOST.into(), client.pasv()).unwrap();
+    client.ask("LIST", "150");
+    assert!(!all_of(&mut data).is_empty());
+    client.expect("226");
     let said = project.log(&container);
     let users: Vec<&str> = said.lines().filter(|line| line.contains("/srv/ftp/")).collect();
     assert!(users.len() == 1 && users[0].contains("anonymous elr "), "{said}");
