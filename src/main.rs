@@ -66,14 +66,15 @@ async fn serve_within(prepared: Prepared) -> Result<(), Failure> {
     server::run_as(settings.run_as)?;
     server::set_umask(settings);
     let _log = observe::init(&server::log_settings(settings))?;
+    // All is in its place before anybody is told that the server is there.
+    let warnings: Vec<String> = prepared.warnings.iter().cloned().chain(server::fit_out(&prepared)).collect();
     let mut screen = server::start_screen(&prepared.loaded, &prepared.roster);
     screen.listening = listeners.addresses();
     let mut lines = screen.lines();
     lines.extend(prepared.loaded.share.iter().map(|share| share.describe(settings)));
     lines.extend(prepared.loaded.notes.iter().cloned());
     lines.iter().for_each(|line| events::start_screen(line));
-    let warnings = prepared.warnings.iter().cloned().chain(server::fit_out(&prepared));
-    warnings.for_each(|warning| events::warning(&warning));
+    warnings.iter().for_each(|warning| events::warning(warning));
     Server::new(listeners, server::build_service(prepared)?).run_until_signalled(signals).await;
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::engine::{
 use crate::wire::{Client, all_of, stream_from};
 
 /// A project in a clone of its own. Dropping it removes what it made.
-struct Project {
+pub(crate) struct Project {
     clone: tempfile::TempDir,
     name: String,
     variables: Vec<(String, String)>,
@@ -35,6 +35,22 @@ impl Project {
         ];
         let variables = variables.map(|(name, value)| (name.to_owned(), value)).to_vec();
         Self { clone: clean_clone(), name, variables, port: ports.start }
+    }
+
+    /// One that leaves the ports as compose.yaml has them.
+    pub(crate) fn at_the_usual_ports() -> Self {
+        let mut project = Self::new();
+        project.variables.retain(|(name, _)| !name.starts_with("FTP_"));
+        project.port = 2121;
+        project
+    }
+
+    /// Lines for a shell, in the clone and with the variables.
+    pub(crate) fn shell(&self, lines: &str) -> Command {
+        let mut command = Command::new("bash");
+        command.args(["-e", "-u", "-c", lines]).current_dir(self.clone.path());
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
     }
 
     fn set(&mut self, name: &str, value: &str) {

@@ -11,6 +11,7 @@ mod health;
 mod image;
 mod life;
 mod peers;
+mod readme;
 #[path = "../it/wire.rs"]
 #[allow(dead_code, reason = "the client of the other tests, of which these need a part")]
 mod wire;
