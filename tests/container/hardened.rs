@@ -147,5 +147,5 @@ fn root_becomes_somebody_else_and_changes_nothing_that_is_there() {
 fn only_root_can_become_somebody_else() {
     let container = Container::launch(&["-e", "FTP_RUN_AS=1001:1001", "-e", ALICE, "-e", SECRET]);
     assert_eq!(container.wait(), 1);
-    assert!(container.said().contains("run_as: cannot become 1001:1001"), "{}", container.said());
+    assert!(container.said().contains("run_as: 1000:1000 cannot become 1001:1001"), "{}", container.said());
 }
