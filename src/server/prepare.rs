@@ -72,9 +72,11 @@ fn read_roster(loaded: &Loaded, current_directory: &Path) -> Result<(Roster, Vec
     let texts = [file, Some(inline)];
     let texts: Vec<UsersText<'_>> = texts.iter().flatten().map(|(source, text)| UsersText { source, text }).collect();
     let own_home = settings.home_root.join(&settings.user);
+    // Half of a user has been told by its variable or flag when the settings were read.
+    let is_whole = !settings.user.is_empty() && !settings.pass.is_empty();
     let single = SingleUser {
-        name: &settings.user,
-        password: settings.pass.expose().as_bytes(),
+        name: if is_whole { &settings.user } else { "" },
+        password: if is_whole { settings.pass.expose().as_bytes() } else { b"" },
         permissions: settings.perm,
         home: loaded.share.as_ref().map_or(&own_home, |share| &share.directory),
     };
