@@ -41,12 +41,18 @@ fn main() -> ExitCode {
 fn report(outcome: Result<(), Failure>, code: u8) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever reads what we print has seen enough: `longshore check | head`.
+        Err(failure) if failure.downcast_ref().is_some_and(is_broken_pipe) => ExitCode::SUCCESS,
         Err(failure) => {
             // With standard error gone, the exit code still says it.
             let _ = writeln!(io::stderr(), "{failure}");
             ExitCode::from(code)
         }
     }
+}
+
+fn is_broken_pipe(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::BrokenPipe
 }
 
 fn serve(prepared: Prepared) -> Result<(), Failure> {

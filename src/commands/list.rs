@@ -19,7 +19,7 @@ impl Command for List {
     const SPEC: &'static Spec = &Spec { verb: "LIST", syntax: "[<SP> path]", ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
-        Ok(Self(argument::path(argument.bytes()).to_vec()))
+        Ok(Self(argument.bytes().to_vec()))
     }
 }
 
@@ -39,7 +39,7 @@ impl Command for Nlst {
     const SPEC: &'static Spec = &Spec { verb: "NLST", syntax: "[<SP> path]", ..Spec::BASIC };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
-        Ok(Self(argument::path(argument.bytes()).to_vec()))
+        Ok(Self(argument.bytes().to_vec()))
     }
 }
 
@@ -119,9 +119,8 @@ impl Members for Mlst {
 
 /// STAT with a path: LIST's lines on the control connection, at most [`STATUS_LINES`].
 pub(super) async fn path_status(session: &Session, member: &Member, argument: &[u8]) -> Result<Reply, Reply> {
-    let path = argument::path(argument).to_vec();
-    let shown = session.encoding.encode(member.path(session, &path)?.as_bytes()).into_owned();
-    let found = find_entries(session, member, path).await?;
+    let found = find_entries(session, member, argument.to_vec()).await?;
+    let shown = session.encoding.encode(found.path.as_bytes()).into_owned();
     let mut form = unix_form(session);
     let entries = found.entries;
     let lines = member.ask(session, move |_| {
@@ -155,11 +154,16 @@ struct Found {
 }
 
 /// The entries that LIST, NLST and STAT mean by a path: those of a directory, the one of a file or, where there is
-/// no such name, those that its last component matches as a pattern.
+/// no such name, those that its last component matches as a pattern. What looks like options of `ls` is a name if
+/// there is one.
 async fn find_entries(session: &Session, member: &Member, argument: Vec<u8>) -> Result<Found, Reply> {
-    let path = member.path(session, &argument)?;
+    let whole = member.path(session, &argument)?;
+    let without_options = argument::path(&argument).to_vec();
+    let path = member.path(session, &without_options)?;
     member
         .ask(session, move |home| {
+            let is_name = whole != path && home.facts(&whole).is_ok();
+            let (path, argument) = if is_name { (whole, argument) } else { (path, without_options) };
             let directory = argument.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
             let prefix = argument[..directory].to_vec();
             match (home.facts(&path), path.file_name()) {

@@ -2,7 +2,7 @@
 //!
 //! Options change nothing: names with a leading dot are always listed, `.` and `..` and subdirectories never. So
 //! `-a`, `-la` and `-R` are read and forgotten. What is not made of known letters is a path. A file that is itself
-//! called like an option is reached by `./-a`, or after `--`.
+//! called like an option is looked for first by the caller, and reached by `./-a`, or after `--`, in any case.
 
 const KNOWN_LETTERS: &[u8] = b"aAcCdFgGhlLnopqrRsStTu1";
 

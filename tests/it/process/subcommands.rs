@@ -91,3 +91,14 @@ fn ports_are_told_for_compose_and_for_kubernetes() {
     }
     assert!(!kubernetes.contains("30003"), "{kubernetes}");
 }
+
+/// `longshore ports | head -1`
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_longshore"));
+    let output = command.arg("ports").env_clear().current_dir(folder.path()).stdout(writer).output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
