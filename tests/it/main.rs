@@ -16,8 +16,8 @@ mod network;
 mod permissions;
 mod process;
 mod proxy;
-
 mod settings;
+mod threats;
 mod timeouts;
 mod verbs;
 mod wire;

@@ -1,0 +1,1 @@
+//! The control channel: T01 to T12.

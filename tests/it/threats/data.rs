@@ -1,0 +1,1 @@
+//! Data connections: T34 to T45.

@@ -1,0 +1,1 @@
+//! Listings: T58 to T62.

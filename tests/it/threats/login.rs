@@ -1,0 +1,1 @@
+//! Logging in: T13 to T23.

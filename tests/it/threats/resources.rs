@@ -1,0 +1,1 @@
+//! Resources, the process, and its surroundings: T63 to T77.
