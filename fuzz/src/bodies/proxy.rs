@@ -7,8 +7,10 @@ use std::net::SocketAddr;
 use longshore::data::read_client;
 use tokio::runtime::{Builder, Runtime};
 
-/// The fixed part of version 2, and the most that may follow it.
-const LONGEST: usize = 16 + 4096;
+/// The fixed part of version 2.
+const FIXED: usize = 16;
+/// With the most that may follow it.
+const LONGEST: usize = FIXED + 4096;
 
 thread_local! {
     static RUNTIME: RefCell<Runtime> = RefCell::new(Builder::new_current_thread().build().unwrap());
@@ -24,13 +26,27 @@ pub(super) fn run(input: &[u8]) {
     assert!(same(self::read(header).0), "what follows changed the client");
     assert!(same(self::read(&[header, b"USER bob\r\n"].concat()).0), "what follows changed the client");
     assert!(self::read(&header[..taken - 1]).0.is_err(), "a part of a header was taken for one");
-    if header.starts_with(b"PROXY ") {
+    if !header.starts_with(b"PROXY ") {
+        assert_eq!(taken, FIXED + usize::from(u16::from_be_bytes([header[14], header[15]])));
+        assert_eq!(client, by_definition(header));
+    } else {
         assert!(header.ends_with(b"\r\n") && header.iter().filter(|byte| **byte == b'\n').count() == 1);
         let Some(client) = client else { return };
         let family = if client.is_ipv4() { "TCP4" } else { "TCP6" };
         let other = if client.is_ipv4() { "192.0.2.1" } else { "2001:db8::1" };
         let (ip, port) = (client.ip(), client.port());
         assert!(same(self::read(format!("PROXY {family} {ip} {other} {port} 21\r\n").as_bytes()).0));
+    }
+}
+
+/// The client of a whole header of version 2.
+fn by_definition(header: &[u8]) -> Option<SocketAddr> {
+    let (is_proxied, family, rest) = (header[12] & 0x0f == 1, header[13] >> 4, &header[FIXED..]);
+    let port = |at: usize| u16::from_be_bytes([rest[at], rest[at + 1]]);
+    match (is_proxied, family) {
+        (true, 1) => Some((<[u8; 4]>::try_from(&rest[..4]).ok()?, port(8)).into()),
+        (true, 2) => Some((<[u8; 16]>::try_from(&rest[..16]).ok()?, port(32)).into()),
+        _ => None,
     }
 }
 
