@@ -1,8 +1,9 @@
 //! Who speaks the script, and counts the replies: one final reply for each command, in the end.
 
-use longshore::protocol::{Argument, Decoded, LineDecoder};
+use longshore::protocol::address::comma_form;
+use longshore::protocol::{Decoded, LineDecoder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::PATIENCE;
@@ -13,7 +14,7 @@ use super::world::MeetingPoint;
 
 pub(super) struct Client<'a> {
     control: DuplexStream,
-    pub(super) meeting: MeetingPoint<'a>,
+    pub(super) meeting: MeetingPoint,
     model: &'a mut Model,
     /// Says what the server takes for lines.
     decoder: LineDecoder,
@@ -35,12 +36,13 @@ pub(super) struct Client<'a> {
     over: bool,
     pub(super) manner: (Manner, Vec<u8>),
     pub(super) passive: Option<u16>,
-    pub(super) expects_active: bool,
+    /// Where the server was told to connect to.
+    pub(super) active: Option<TcpListener>,
     pub(super) early: Option<TcpStream>,
 }
 
 impl<'a> Client<'a> {
-    pub(super) fn new(control: DuplexStream, meeting: MeetingPoint<'a>, model: &'a mut Model) -> Self {
+    pub(super) fn new(control: DuplexStream, meeting: MeetingPoint, model: &'a mut Model) -> Self {
         Self {
             control,
             meeting,
@@ -57,7 +59,7 @@ impl<'a> Client<'a> {
             over: false,
             manner: (Manner::Plain, Vec::new()),
             passive: None,
-            expects_active: false,
+            active: None,
             early: None,
         }
     }
@@ -103,7 +105,7 @@ impl<'a> Client<'a> {
     async fn burst(&mut self, lines: &[Vec<u8>]) {
         let mut bytes = Vec::new();
         for line in lines {
-            bytes.extend(self.with_addresses(line));
+            bytes.extend(self.with_addresses(line).await);
             bytes.extend_from_slice(b"\r\n");
         }
         let (before, lines) = (self.commands, self.count(&bytes));
@@ -183,16 +185,15 @@ impl<'a> Client<'a> {
         lines
     }
 
-    fn with_addresses(&mut self, line: &[u8]) -> Vec<u8> {
+    /// The line, in which `%P` or `%E` becomes a place that listens from now on.
+    async fn with_addresses(&mut self, line: &[u8]) -> Vec<u8> {
         let Some(at) = line.windows(2).position(|two| two == b"%P" || two == b"%E") else { return line.to_vec() };
-        let port = self.meeting.listener.local_addr().map_or(0, |address| address.port());
         let own = self.meeting.address;
-        let address = match line[at + 1] {
-            b'P' => longshore::protocol::address::comma_form(own, port),
-            _ => format!("|1|{own}|{port}|"),
-        };
-        let (verb, _) = Argument::split(line);
-        self.expects_active |= matches!(verb.as_slice(), b"PORT" | b"EPRT");
-        [&line[..at], address.as_bytes(), &line[at + 2..]].concat()
+        // A new one each time: on an old one a connection may wait that nobody came to.
+        let listener = TcpListener::bind((own, 0)).await.expect("any port");
+        let port = listener.local_addr().expect("a port").port();
+        self.active = Some(listener);
+        let place = if line[at + 1] == b'P' { comma_form(own, port) } else { format!("|1|{own}|{port}|") };
+        [&line[..at], place.as_bytes(), &line[at + 2..]].concat()
     }
 }

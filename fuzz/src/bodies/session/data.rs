@@ -41,8 +41,8 @@ impl Client<'_> {
         if let (None, Some(port)) = (&stream, port) {
             stream = self.connect(self.meeting.address, port).await;
         }
-        if stream.is_none() && std::mem::take(&mut self.expects_active) {
-            let accepted = timeout(ACTIVE, self.meeting.listener.accept()).await;
+        if let (None, Some(listener)) = (&stream, self.active.take()) {
+            let accepted = timeout(ACTIVE, listener.accept()).await;
             stream = accepted.ok().and_then(Result::ok).map(|(stream, _)| stream);
         }
         // Without one the server says so in its own time.

@@ -19,7 +19,6 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use tempfile::TempDir;
 use tokio::io::duplex;
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
 
@@ -38,8 +37,6 @@ const ROOM: usize = 16 * 1024 * 1024;
 pub(super) struct World {
     runtime: Runtime,
     service: Arc<Service>,
-    /// Where clients wait for active data connections.
-    listener: TcpListener,
     address: Ipv4Addr,
     folder: TempDir,
     /// What was in it at first: the homes, and `outside`.
@@ -47,8 +44,7 @@ pub(super) struct World {
 }
 
 /// Where client and server meet.
-pub(super) struct MeetingPoint<'a> {
-    pub(super) listener: &'a TcpListener,
+pub(super) struct MeetingPoint {
     /// Of both.
     pub(super) address: Ipv4Addr,
     pub(super) stranger: Ipv4Addr,
@@ -60,8 +56,7 @@ impl World {
         let address = own_address();
         let service = Arc::new(service(&folder, address));
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let listener = runtime.block_on(TcpListener::bind((address, 0))).expect("a port");
-        let world = Self { runtime, service, listener, address, folder, before: RefCell::default() };
+        let world = Self { runtime, service, address, folder, before: RefCell::default() };
         for name in ["outside", "bob", "reader", "anonymous"] {
             world.furnish(name);
         }
@@ -71,8 +66,7 @@ impl World {
     /// Plays the script. Gives all that the server said, on both connections.
     pub(super) fn play(&self, script: &Script, model: &mut Model) -> Vec<u8> {
         let [a, b, c, _] = self.address.octets();
-        let meeting =
-            MeetingPoint { listener: &self.listener, address: self.address, stranger: Ipv4Addr::new(a, b, c, 2) };
+        let meeting = MeetingPoint { address: self.address, stranger: Ipv4Addr::new(a, b, c, 2) };
         let (peer, local) = (SocketAddr::from((self.address, 40000)), SocketAddr::from((self.address, 2121)));
         self.runtime.block_on(async {
             let (near, far) = duplex(ROOM);
