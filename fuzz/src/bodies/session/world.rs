@@ -13,7 +13,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use longshore::server::{build_service, converse, prepare};
-use longshore::session::Service;
+use longshore::session::{Ending, Service};
 use longshore::settings::{Loaded, Settings};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -73,7 +73,13 @@ impl World {
             let client = Client::new(near, meeting, model);
             let served = converse(far, Arc::clone(&self.service), peer, local);
             let (ended, output) = tokio::join!(served, client.play(script));
-            ended.expect("a seat for the only client");
+            let ended = ended.expect("a seat for the only client");
+            // Nothing else is a reason here, where no time runs out.
+            let expected = matches!(
+                ended,
+                Ending::Left | Ending::Probe | Ending::Closed(_) | Ending::NotFtp | Ending::BadCommands
+            );
+            assert!(expected, "the session ended so: {ended}");
             output
         })
     }
