@@ -89,7 +89,8 @@ impl<'a> Client<'a> {
     async fn leave(&mut self, tail: &[u8]) {
         let thrown_out = self.over && !self.hung_up;
         if !self.over {
-            self.write(tail).await;
+            // Half a line is no command, but the beginning of a TLS handshake is answered at once.
+            self.interject(tail).await;
             self.hang_up().await;
             while let Some(said) = self.reply().await {
                 self.finals += u64::from(!said.is_preliminary());
