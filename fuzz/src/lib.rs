@@ -1,8 +1,9 @@
 //! Coverage-guided fuzzing of longshore, by cargo-fuzz and so by a nightly toolchain.
 //!
 //! ```sh
-//! cargo +nightly fuzz run --sanitizer none line   # one target, here in fuzz/ or above, until something is found
-//! fuzz/run-all 1200                               # all of them for 20 minutes each, two at a time, and a table at the end
+//! fuzz/run-all 1200                                  # all for 20 minutes each, two at a time, and a table at the end
+//! fuzz/run-all 600 line                              # one of them
+//! cargo +nightly fuzz run --sanitizer none line FILE # one input
 //! ```
 //!
 //! | target | what it holds the server to |
@@ -17,12 +18,13 @@
 //! | `session` | a whole session: one final reply a command, nothing from outside the home, no counter left up |
 //!
 //! What a target does stands in `src/bodies/`, without a fuzzer: `cargo test --test fuzz` of the server runs the same on
-//! every file of `corpus/` and `regressions/`, with a stable toolchain. The server has no `unsafe` code, so the sanitizers
-//! are left out, and the fuzzers are twice as fast.
+//! every file of `corpus/` and `regressions/`, with a stable toolchain. The server may not have `unsafe` code, so the
+//! sanitizers, which look for what only that can do, are left out.
 //!
-//! `corpus/TARGET/` is kept small: `cargo +nightly fuzz cmin --sanitizer none TARGET` after a long run, and only what is
-//! worth its bytes. What a fuzzer found goes to `regressions/TARGET/`, under a name that says what it was, and stays.
-//! `ftp.dict` holds the words of FTP.
+//! What they learn goes to `target/corpora/`. `corpus/TARGET/`, which is in the repository, is kept small:
+//! `fuzz/run-all keep` takes over the few files that cover most of what is new. What a fuzzer found goes to
+//! `regressions/TARGET/`, under a name that says what it was, and stays. `ftp.dict` holds the words of FTP,
+//! `settings.dict` those of settings and users.conf.
 
 mod bodies;
 

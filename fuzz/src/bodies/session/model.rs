@@ -39,7 +39,8 @@ impl Model {
         }
     }
 
-    /// Whether something new may have this name.
+    /// Whether something new may have this name. The server makes none of its own: what it would leave of a broken upload
+    /// belongs here.
     pub(super) fn may_exist(&self, name: &[u8]) -> bool {
         self.names.contains(name) || self.is_unique(name)
     }
