@@ -9,6 +9,7 @@ pub mod list;
 pub mod login;
 pub mod manage;
 pub mod navigate;
+pub mod secure;
 pub mod site;
 pub mod transfer;
 
@@ -91,6 +92,11 @@ type Running<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
 /// Every command there is.
 pub static TABLE: &[Entry] = &[
+    // secure
+    Entry::anyone::<secure::Auth>(),
+    Entry::anyone::<secure::Pbsz>(),
+    Entry::anyone::<secure::Prot>(),
+    Entry::anyone::<secure::Ccc>(),
     // login
     Entry::anyone::<login::User>(),
     Entry::anyone::<login::Pass>(),

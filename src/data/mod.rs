@@ -23,12 +23,15 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio_util::sync::CancellationToken;
 
 use crate::files::{FileError, PendingUpload};
-use crate::limits::Pace;
+use crate::limits::{Direction, Pace};
+use crate::tls::{Exposed, MaybeTls, Secured};
 
 /// A transfer that is ready to begin: permission granted, file open, data connection planned. All that is left is I/O.
 pub struct Transfer {
     /// How the data connection comes about.
     pub plan: DataPlan,
+    /// Its TLS, if it shall have one.
+    pub protection: Option<Secured>,
     /// What flows over it.
     pub body: Body,
     /// How fast.
@@ -77,6 +80,8 @@ pub struct Report {
 pub enum Failure {
     /// The client did not connect, or could not be connected to.
     NoConnection(io::Error),
+    /// The data connection could not be protected.
+    Exposed(Exposed),
     /// Nothing moved for `data_timeout`.
     Stalled,
     /// The data connection broke.
@@ -133,8 +138,9 @@ impl Transfer {
     }
 
     async fn connect_and_pump(self, progress: &Progress, stop: &CancellationToken) -> Result<(), Failure> {
+        let direction = self.body.direction();
         let connecting = pump::within(self.patience.connect, self.plan.open());
-        let mut stream = tokio::select! {
+        let stream = tokio::select! {
             biased;
             () = stop.cancelled() => return Err(Failure::Aborted),
             connected = connecting => match connected {
@@ -143,6 +149,14 @@ impl Transfer {
             },
         };
         keep_alive(&SockRef::from(&stream), self.patience.keepalive).map_err(Failure::NoConnection)?;
+        let mut stream = match self.protection {
+            None => MaybeTls::Plain(stream),
+            Some(protection) => tokio::select! {
+                biased;
+                () = stop.cancelled() => return Err(Failure::Aborted),
+                protected = protection.protect(stream, direction) => protected.map_err(Failure::Exposed)?,
+            },
+        };
         let flow = pump::Flow { pace: self.pace, stall: self.patience.stall, progress, stop };
         match self.body {
             Body::Send(source) => pump::send(&mut stream, source, flow).await,
@@ -151,10 +165,20 @@ impl Transfer {
     }
 }
 
+impl Body {
+    fn direction(&self) -> Direction {
+        match self {
+            Self::Send(_) => Direction::Download,
+            Self::Receive { .. } => Direction::Upload,
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoConnection(error) => write!(f, "no data connection: {error}"),
+            Self::Exposed(why) => why.fmt(f),
             Self::Stalled => f.write_str("nothing moved for data_timeout"),
             Self::Broken(error) => write!(f, "the data connection broke: {error}"),
             Self::Aborted => f.write_str("aborted"),

@@ -98,6 +98,22 @@ pub fn session_opened(session: SessionId, peer: SocketAddr, local: SocketAddr, s
     );
 }
 
+/// The control connection speaks TLS from here on; `names` are those of the client's certificate.
+pub fn secured(session: SessionId, parameters: &str, names: &[String]) {
+    let certificate = (!names.is_empty()).then(|| names.join(" "));
+    info!(session = session.0, message = "TLS begun", parameters, certificate);
+}
+
+/// The certificate that clients see was read anew.
+pub fn certificate_reloaded(certificate: &str) {
+    info!(message = "certificate read anew", certificate);
+}
+
+/// The files of the certificate have changed and cannot be used; the one before stays in force.
+pub fn certificate_kept(why: &str) {
+    warn!(message = "the certificate in force is kept, for the new one will not do", why);
+}
+
 /// A user has logged in.
 pub fn logged_in(session: SessionId, user: &str, peer: IpAddr) {
     info!(session = session.0, user, message = "logged in", peer = %peer.to_canonical());

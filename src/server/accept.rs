@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Stop;
 use super::connection::Connection;
-use super::control::Control;
+use super::control::{Control, Greeting};
 use super::stream::ControlStream;
 use crate::data::Standing;
 use crate::limits::{Refusal, Seat};
@@ -42,11 +42,10 @@ pub(super) struct Gate {
 ///
 /// # Errors
 /// The address that could not be bound, and why.
-pub(super) fn listen(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
+pub(super) fn listen(sockets: &[SocketAddr]) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
     // `::` takes IPv4 in as well, unless IPv4 has a listener of its own.
-    let v6_only = addresses.iter().any(IpAddr::is_ipv4);
-    let sockets = addresses.iter().map(|&address| SocketAddr::new(address, port));
-    sockets.map(|address| bind(address, v6_only).map_err(|error| (address, error))).collect()
+    let v6_only = sockets.iter().any(SocketAddr::is_ipv4);
+    sockets.iter().map(|&address| bind(address, v6_only).map_err(|error| (address, error))).collect()
 }
 
 fn bind(address: SocketAddr, v6_only: bool) -> io::Result<TcpListener> {
@@ -69,13 +68,13 @@ impl Gate {
     }
 
     /// Accepts until told to stop.
-    pub(super) async fn accept_all(self: Arc<Self>, listener: TcpListener) {
+    pub(super) async fn accept_all(self: Arc<Self>, listener: TcpListener, greeting: Greeting) {
         loop {
             tokio::select! {
                 biased;
                 () = self.stop.drain.cancelled() => return,
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.receive(stream, peer),
+                    Ok((stream, peer)) => self.receive(stream, peer, greeting),
                     // The peer went away between its connect and our accept.
                     Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                     Err(error) => {
@@ -87,9 +86,9 @@ impl Gate {
         }
     }
 
-    fn receive(self: &Arc<Self>, mut stream: TcpStream, peer: SocketAddr) {
+    fn receive(self: &Arc<Self>, mut stream: TcpStream, peer: SocketAddr, greeting: Greeting) {
         match self.service.proxies.standing(peer) {
-            Standing::Direct => self.welcome(stream, peer),
+            Standing::Direct => self.welcome(stream, peer, greeting),
             Standing::Refused => events::not_a_proxy(peer),
             Standing::Proxy => {
                 let gate = Arc::clone(self);
@@ -97,7 +96,7 @@ impl Gate {
                     tokio::select! {
                         () = gate.stop.drain.cancelled() => {}
                         named = gate.service.proxies.client_of(&mut stream, peer) => match named {
-                            Ok(Some(client)) => gate.welcome(stream, client),
+                            Ok(Some(client)) => gate.welcome(stream, client, greeting),
                             Ok(None) => events::probe(peer),
                             Err(why) => events::proxy_refused(peer, &why),
                         },
@@ -107,10 +106,10 @@ impl Gate {
         }
     }
 
-    fn welcome(&self, stream: TcpStream, peer: SocketAddr) {
+    fn welcome(&self, stream: TcpStream, peer: SocketAddr, greeting: Greeting) {
         let peer = canonical(peer);
         match self.admit(peer.ip()) {
-            Ok(seat) => self.begin(stream, peer, seat),
+            Ok(seat) => self.begin(stream, peer, seat, greeting),
             Err(why) => {
                 events::refused(peer, why);
                 self.turn_away(stream, why);
@@ -125,12 +124,12 @@ impl Gate {
         self.service.seats.admit(ip)
     }
 
-    fn begin(&self, stream: TcpStream, peer: SocketAddr, seat: Seat) {
+    fn begin(&self, stream: TcpStream, peer: SocketAddr, seat: Seat, greeting: Greeting) {
         let Ok(local) = prepare(&stream, self.service.settings.keepalive.limit()) else { return };
         let id = SessionId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
         let session = Session::new(id, peer, canonical(local), Arc::clone(&self.service));
         let (started, moved) = (session.started, Arc::clone(&session.moved));
-        let control = Control::new(ControlStream(stream), session, seat, self.stop.clone());
+        let control = Control::new(ControlStream(stream), session, seat, self.stop.clone(), greeting);
         self.sessions.spawn(async move {
             let ending = control.converse().await;
             match ending {

@@ -1,5 +1,6 @@
 //! The command loop: one line, one command, one final reply. Nobody else writes to the control connection.
 
+use std::io;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -13,7 +14,8 @@ use crate::limits::Seat;
 use crate::observe::events;
 use crate::protocol::foreign::is_foreign;
 use crate::protocol::{Argument, Decoded, Reply, replies};
-use crate::session::{Conversation, Ending, Outcome, Phase, Session};
+use crate::session::{Conversation, Ending, Outcome, Phase, Protection, Session};
+use crate::tls::Tls;
 
 /// Bad commands in a row that end a session: it is not FTP that is spoken here.
 const BAD_COMMANDS: u32 = 10;
@@ -27,6 +29,7 @@ pub(super) struct Control<S> {
     pub(super) conversation: Conversation,
     seat: Seat,
     pub(super) stop: Stop,
+    greeting: Greeting,
     /// A line that came during a transfer and waits for its end.
     pub(super) held: Option<Vec<u8>>,
     bad_commands: u32,
@@ -34,16 +37,26 @@ pub(super) struct Control<S> {
     last_activity: Instant,
 }
 
+/// What comes first on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Greeting {
+    /// The banner.
+    Banner,
+    /// A TLS handshake, and the banner after it: implicit FTPS.
+    Tls,
+}
+
 /// Whether the loop goes on.
 pub(super) type Step = Result<(), Ending>;
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
-    pub(super) fn new(stream: S, session: Session, seat: Seat, stop: Stop) -> Self {
+    pub(super) fn new(stream: S, session: Session, seat: Seat, stop: Stop, greeting: Greeting) -> Self {
         Self {
             connection: Connection::new(stream),
             conversation: Conversation { session, phase: Phase::greeted() },
             seat,
             stop,
+            greeting,
             held: None,
             bad_commands: 0,
             heard: 0,
@@ -70,6 +83,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     }
 
     async fn run(&mut self) -> Step {
+        if self.greeting == Greeting::Tls {
+            self.secure().await?;
+        }
         let banner = replies::welcome(&self.conversation.session.service.settings.welcome_msg);
         self.say(&banner).await?;
         loop {
@@ -77,12 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
                 Some(line) => Decoded::Line(line),
                 None => self.hear().await?,
             };
-            if self.heard == 0 {
-                // Not sooner: whoever says nothing is a probe, and there are many.
-                let session = &self.conversation.session;
-                events::session_opened(session.id, session.peer, session.local, session.service.seats.taken());
-            }
-            self.heard += 1;
+            self.note_heard();
             match decoded {
                 Decoded::Line(line) => self.obey(&line).await?,
                 Decoded::TooLong => self.answer(replies::line_too_long()).await?,
@@ -90,6 +101,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             }
             self.last_activity = Instant::now();
         }
+    }
+
+    /// A session begins with the first that is heard. Whoever says nothing is a probe, and there are many.
+    fn note_heard(&mut self) {
+        if self.heard == 0 {
+            let session = &self.conversation.session;
+            events::session_opened(session.id, session.peer, session.local, session.service.seats.taken());
+        }
+        self.heard += 1;
+    }
+
+    /// Begins to speak TLS.
+    async fn secure(&mut self) -> Step {
+        let shield = self.conversation.session.service.tls.as_ref().map(Tls::shield);
+        let shield = shield.ok_or_else(|| Ending::Handshake(io::ErrorKind::Unsupported.into()))?;
+        let handshake = tokio::select! {
+            biased;
+            () = self.stop.drain.cancelled() => return Err(Ending::Shutdown),
+            handshake = self.connection.secure(&shield) => handshake,
+        };
+        // Whoever connects and leaves is a probe here as well.
+        let left = |error: &io::Error| self.heard == 0 && error.kind() == io::ErrorKind::UnexpectedEof;
+        let secured = handshake.map_err(|error| if left(&error) { Ending::Left } else { Ending::Handshake(error) })?;
+        self.note_heard();
+        let session = &mut self.conversation.session;
+        events::secured(session.id, &secured.parameters, secured.client_names());
+        session.protection = Protection::begun(secured, self.greeting == Greeting::Tls);
+        Ok(())
     }
 
     /// Waits for a line, as long as the timeouts allow.
@@ -134,6 +173,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         match outcome {
             Outcome::Say(reply) => self.answer(reply).await,
             Outcome::Work(task) => self.work(*task).await,
+            Outcome::Secure(reply) => {
+                self.answer(reply).await?;
+                self.secure().await
+            }
             Outcome::Close(reply) => Err(Ending::Closed(reply)),
         }
     }

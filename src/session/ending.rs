@@ -24,6 +24,8 @@ pub enum Ending {
     NotFtp,
     /// Too many bad commands in a row.
     BadCommands,
+    /// The TLS handshake failed.
+    Handshake(io::Error),
 }
 
 impl Ending {
@@ -36,7 +38,8 @@ impl Ending {
             Self::Shutdown => Some(replies::shutting_down()),
             Self::NotFtp => Some(replies::not_ftp()),
             Self::BadCommands => Some(replies::too_many_bad_commands()),
-            Self::Left | Self::Lost(_) | Self::Probe => None,
+            // In clear, to somebody who expects TLS, a reply is noise.
+            Self::Left | Self::Lost(_) | Self::Probe | Self::Handshake(_) => None,
         }
     }
 }
@@ -56,6 +59,7 @@ impl fmt::Display for Ending {
             Self::TimedOut => f.write_str("timed out"),
             Self::Shutdown => f.write_str("the server ends"),
             Self::NotFtp => f.write_str("not FTP"),
+            Self::Handshake(error) => write!(f, "the TLS handshake failed: {error}"),
             Self::BadCommands => f.write_str("too many bad commands"),
         }
     }

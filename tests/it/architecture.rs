@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 /// The order of `lib.rs`: a module uses only those before it.
-const ORDER: [&str; 12] = [
-    "path", "protocol", "settings", "users", "listing", "files", "limits", "observe", "data", "session", "commands",
-    "server",
+const ORDER: [&str; 13] = [
+    "path", "protocol", "settings", "users", "listing", "files", "limits", "observe", "tls", "data", "session",
+    "commands", "server",
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {
@@ -78,7 +78,7 @@ fn what_belongs_in_one_place_stands_there_only() {
         (
             "sockets and files",
             &["tokio::net", "std::net::Tcp", "std::fs::", "tokio::fs"],
-            &["files", "data", "server", "observe", "settings/load.rs"],
+            &["files", "tls", "data", "server", "observe", "settings/load.rs"],
         ),
         ("served files", &["cap_std"], &["files"]),
         ("reply codes", &[" Code::", "(Code::"], &["protocol"]),

@@ -21,10 +21,10 @@ impl Source for Blocks {
     }
 }
 
-async fn connection() -> (TcpStream, TcpStream) {
+async fn connection() -> (MaybeTls<TcpStream>, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-    (listener.accept().await.unwrap().0, client)
+    (MaybeTls::Plain(listener.accept().await.unwrap().0), client)
 }
 
 /// Sends the blocks; what came of it, what the client got, and how the connection ended for it.
