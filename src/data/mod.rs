@@ -20,6 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::files::{FileError, PendingUpload};
@@ -56,7 +57,7 @@ pub enum Body {
 /// How long a transfer may stand still; `None` is for ever.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// Until the data connection stands.
+    /// Until the data connection stands, its TLS included.
     pub connect: Option<Duration>,
     /// Until the next byte moves.
     pub stall: Option<Duration>,
@@ -138,30 +139,34 @@ impl Transfer {
     }
 
     async fn connect_and_pump(self, progress: &Progress, stop: &CancellationToken) -> Result<(), Failure> {
-        let direction = self.body.direction();
-        let connecting = pump::within(self.patience.connect, self.plan.open());
-        let stream = tokio::select! {
+        let Self { plan, protection, body, pace, patience } = self;
+        let direction = body.direction();
+        let connecting = pump::within(patience.connect, connect(plan, protection, direction, patience.keepalive));
+        let mut stream = tokio::select! {
             biased;
             () = stop.cancelled() => return Err(Failure::Aborted),
-            connected = connecting => match connected {
-                Some(result) => result.map_err(Failure::NoConnection)?,
-                None => return Err(Failure::NoConnection(io::ErrorKind::TimedOut.into())),
-            },
+            connected = connecting => connected.unwrap_or_else(|| Err(Failure::NoConnection(io::ErrorKind::TimedOut.into())))?,
         };
-        keep_alive(&SockRef::from(&stream), self.patience.keepalive).map_err(Failure::NoConnection)?;
-        let mut stream = match self.protection {
-            None => MaybeTls::Plain(stream),
-            Some(protection) => tokio::select! {
-                biased;
-                () = stop.cancelled() => return Err(Failure::Aborted),
-                protected = protection.protect(stream, direction) => protected.map_err(Failure::Exposed)?,
-            },
-        };
-        let flow = pump::Flow { pace: self.pace, stall: self.patience.stall, progress, stop };
-        match self.body {
+        let flow = pump::Flow { pace, stall: patience.stall, progress, stop };
+        match body {
             Body::Send(source) => pump::send(&mut stream, source, flow).await,
             Body::Receive { upload, ascii } => pump::receive(&mut stream, upload, ascii, flow).await,
         }
+    }
+}
+
+/// The data connection as it is to be used, TLS and all.
+async fn connect(
+    plan: DataPlan,
+    protection: Option<Secured>,
+    direction: Direction,
+    keepalive: Option<Duration>,
+) -> Result<MaybeTls<TcpStream>, Failure> {
+    let stream = plan.open().await.map_err(Failure::NoConnection)?;
+    keep_alive(&SockRef::from(&stream), keepalive).map_err(Failure::NoConnection)?;
+    match protection {
+        None => Ok(MaybeTls::Plain(stream)),
+        Some(protection) => protection.protect(stream, direction).await.map_err(Failure::Exposed),
     }
 }
 

@@ -45,10 +45,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let MaybeTls::Plain(stream) = std::mem::replace(&mut self.stream, MaybeTls::Lost) else {
             return Err(io::ErrorKind::NotConnected.into());
         };
-        let (stream, secured) = shield.secure_control(stream).await?;
-        self.stream = MaybeTls::Secured(Box::new(stream));
-        self.decoder = LineDecoder::default();
-        Ok(secured)
+        match shield.secure_control(stream).await {
+            Ok((stream, secured)) => {
+                self.stream = MaybeTls::Secured(Box::new(stream));
+                self.decoder = LineDecoder::default();
+                Ok(secured)
+            }
+            Err((error, stream)) => {
+                // To be closed in order, or the alert that says what was wrong is lost.
+                self.stream = stream.map_or(MaybeTls::Lost, MaybeTls::Plain);
+                Err(error)
+            }
+        }
     }
 
     /// The next line; `None` at the end of the stream. May be dropped while it waits: nothing is lost.

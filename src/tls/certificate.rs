@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokio_rustls::rustls::pki_types::CertificateDer;
-use x509_parser::certificate::Validity;
+use x509_parser::certificate::{Validity, X509Certificate};
 use x509_parser::extensions::GeneralName;
 use x509_parser::parse_x509_certificate;
 use x509_parser::time::ASN1Time;
@@ -28,19 +28,14 @@ impl Certificate {
     pub fn read(der: &CertificateDer<'_>) -> Result<Self, String> {
         let (_, certificate) =
             parse_x509_certificate(der).map_err(|error| format!("tls_cert: no certificate: {error}"))?;
-        let common = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
-        let alternative = certificate.subject_alternative_name().ok().flatten();
-        let others = alternative.iter().flat_map(|names| &names.value.general_names).filter_map(|name| match name {
-            GeneralName::DNSName(name) | GeneralName::RFC822Name(name) => Some(*name),
-            _ => None,
-        });
-        let mut names: Vec<String> = Vec::new();
-        for name in common.chain(others) {
-            if !names.iter().any(|known| known == name) {
-                names.push(name.to_owned());
-            }
-        }
+        let names = names(&certificate);
         Ok(Self { names, fingerprint: fingerprint(der), validity: certificate.validity().clone() })
+    }
+
+    /// The names in a client's certificate, which the handshake has verified; none in what cannot be read.
+    #[must_use]
+    pub fn names_in(der: &CertificateDer<'_>) -> Vec<String> {
+        parse_x509_certificate(der).map_or_else(|_| Vec::new(), |(_, certificate)| names(&certificate))
     }
 
     /// Why it is not valid now, if it is not.
@@ -71,6 +66,22 @@ impl fmt::Display for Certificate {
         let Self { names, fingerprint, validity } = self;
         write!(f, "{}, until {}, SHA-256 {fingerprint}", names.join(" "), validity.not_after)
     }
+}
+
+fn names(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let common = certificate.subject().iter_common_name().filter_map(|name| name.as_str().ok());
+    let alternative = certificate.subject_alternative_name().ok().flatten();
+    let others = alternative.iter().flat_map(|names| &names.value.general_names).filter_map(|name| match name {
+        GeneralName::DNSName(name) | GeneralName::RFC822Name(name) => Some(*name),
+        _ => None,
+    });
+    let mut names: Vec<String> = Vec::new();
+    for name in common.chain(others) {
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    names
 }
 
 fn fingerprint(der: &[u8]) -> String {

@@ -7,7 +7,7 @@ mod stream;
 mod tickets;
 
 pub use certificate::Certificate;
-pub use shield::{Exposed, Secured, Shield};
+pub use shield::{Exposed, Failed, Secured, Shield};
 pub use stream::MaybeTls;
 
 use std::path::PathBuf;

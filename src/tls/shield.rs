@@ -52,8 +52,11 @@ pub struct Secured {
 #[derive(Debug, Clone)]
 struct Client {
     der: CertificateDer<'static>,
-    certificate: Certificate,
+    names: Vec<String>,
 }
+
+/// A handshake that failed: why, and on what.
+pub type Failed<S> = (io::Error, Option<S>);
 
 /// Why a data connection is not protected.
 #[derive(Debug)]
@@ -80,22 +83,19 @@ impl Shield {
     /// Makes the handshake of the control connection.
     ///
     /// # Errors
-    /// What went wrong with it, or [`io::ErrorKind::TimedOut`].
-    pub async fn secure_control<S>(self: &Arc<Self>, stream: S) -> io::Result<(TlsStream<S>, Secured)>
+    /// What went wrong with it, or [`io::ErrorKind::TimedOut`]; and the connection, to be closed, if it is still there.
+    pub async fn secure_control<S>(self: &Arc<Self>, stream: S) -> Result<(TlsStream<S>, Secured), Failed<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         let stream = self.handshake(stream, CONTROL_TICKETS).await?;
         let tls = stream.get_ref().1;
-        let client = certificate_of(tls)
-            .map(|der| Ok(Client { der: der.clone().into_owned(), certificate: Certificate::read(der)? }))
-            .transpose()
-            .map_err(|why: String| io::Error::new(io::ErrorKind::InvalidData, why))?;
+        let client = certificate_of(tls).map(|der| Client { der: der.clone(), names: Certificate::names_in(der) });
         let secured = Secured { shield: Arc::clone(self), client, parameters: parameters(tls) };
         Ok((stream, secured))
     }
 
-    async fn handshake<S>(&self, stream: S, tickets: usize) -> io::Result<TlsStream<S>>
+    async fn handshake<S>(&self, stream: S, tickets: usize) -> Result<TlsStream<S>, Failed<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -107,7 +107,11 @@ impl Shield {
             config.ticketer = own.clone();
             config.session_storage = session.clone();
         }
-        timeout(HANDSHAKE, TlsAcceptor::from(Arc::new(config)).accept(stream)).await?
+        let handshake = TlsAcceptor::from(Arc::new(config)).accept(stream).into_fallible();
+        match timeout(HANDSHAKE, handshake).await {
+            Ok(made) => made.map_err(|(error, stream)| (error, Some(stream))),
+            Err(_) => Err((io::ErrorKind::TimedOut.into(), None)),
+        }
     }
 }
 
@@ -115,7 +119,7 @@ impl Secured {
     /// The names in the client's certificate; none without one.
     #[must_use]
     pub fn client_names(&self) -> &[String] {
-        self.client.as_ref().map_or(&[], |client| &client.certificate.names)
+        self.client.as_ref().map_or(&[], |client| &client.names)
     }
 
     /// Makes the handshake of a data connection. The server of FTP is that of TLS, whoever connected (RFC 4217 section 7).
@@ -130,7 +134,7 @@ impl Secured {
             Direction::Upload => UPLOAD_TICKETS,
             Direction::Download => DOWNLOAD_TICKETS,
         };
-        let stream = self.shield.handshake(stream, tickets).await.map_err(Exposed::Handshake)?;
+        let stream = self.shield.handshake(stream, tickets).await.map_err(|(error, _)| Exposed::Handshake(error))?;
         let tls = stream.get_ref().1;
         let is_resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
         if self.shield.reuse == SessionReuse::Require && !is_resumed {

@@ -20,5 +20,6 @@ mod proxy;
 mod settings;
 mod threats;
 mod timeouts;
+mod tls_side;
 mod verbs;
 mod wire;
