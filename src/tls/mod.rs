@@ -11,7 +11,7 @@ pub use shield::{Exposed, Failed, Secured, Shield};
 pub use stream::MaybeTls;
 
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::{MissedTickBehavior, interval};
@@ -60,6 +60,8 @@ pub struct Tls {
 struct Current {
     config: Arc<ServerConfig>,
     certificate: Certificate,
+    /// As they were before the files were read.
+    ages: Ages,
 }
 
 /// When the files were changed last; absent ones count as well.
@@ -79,14 +81,14 @@ impl Tls {
     /// The TLS of one session that begins now.
     #[must_use]
     pub fn shield(&self) -> Arc<Shield> {
-        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let current = self.current();
         Arc::new(Shield::new(Arc::clone(&current.config), &self.tickets, self.options.session_reuse))
     }
 
     /// The certificate that clients see now.
     #[must_use]
     pub fn certificate(&self) -> Certificate {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).certificate.clone()
+        self.current().certificate.clone()
     }
 
     /// What an operator should know of the certificate.
@@ -126,35 +128,39 @@ impl Tls {
     /// Follows changes of the files, for ever. A change is taken when two looks in a row see the same, so that files
     /// are not read while they are written.
     pub async fn keep_fresh(&self) {
-        let paths: Vec<PathBuf> = self
-            .options
-            .pair
-            .iter()
-            .flat_map(|(cert, key)| [cert, key])
-            .chain(&self.options.client_ca)
-            .cloned()
-            .collect();
+        let paths = self.options.files();
         if paths.is_empty() {
             return std::future::pending().await;
         }
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut in_force, mut seen) = (None, None);
+        let (mut seen, mut refused) = (None, None);
         loop {
             looks.tick().await;
             let looked_at = paths.clone();
             let ages = Some(off_reactor(move || ages(&looked_at)).await);
-            if in_force.is_none() {
-                in_force.clone_from(&ages);
-            } else if ages != in_force && ages == seen {
-                in_force.clone_from(&ages);
+            if ages == seen && ages != refused && ages.as_ref() != Some(&self.current().ages) {
                 match self.reload() {
                     Ok(()) => events::certificate_reloaded(&self.certificate().to_string()),
-                    Err(why) => events::certificate_kept(&why),
+                    Err(why) => {
+                        events::certificate_kept(&why);
+                        refused.clone_from(&ages);
+                    }
                 }
             }
             seen = ages;
         }
+    }
+
+    fn current(&self) -> RwLockReadGuard<'_, Current> {
+        self.current.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Options {
+    /// The files that are read.
+    fn files(&self) -> Vec<PathBuf> {
+        self.pair.iter().flat_map(|(cert, key)| [cert, key]).chain(&self.client_ca).cloned().collect()
     }
 }
 
@@ -164,6 +170,7 @@ fn ages(paths: &[PathBuf]) -> Ages {
 
 impl Current {
     fn load(options: &Options) -> Result<Self, String> {
+        let ages = ages(&options.files());
         let pair = match &options.pair {
             Some((cert, key)) => Pair::read(cert, key)?,
             None => Pair::make(&options.own_names)?,
@@ -191,7 +198,7 @@ impl Current {
         let mut config =
             builder.with_single_cert(pair.chain, pair.key).map_err(|error| pair::mismatch(options, &error))?;
         config.alpn_protocols = vec![ALPN.to_vec()];
-        Ok(Self { config: Arc::new(config), certificate })
+        Ok(Self { config: Arc::new(config), certificate, ages })
     }
 }
 
@@ -212,3 +219,6 @@ fn client_roots(path: &std::path::Path) -> Result<RootCertStore, String> {
 fn wrong(setting: &str, path: &std::path::Path, why: &dyn std::fmt::Display) -> String {
     format!("{setting}: {}: {why}", path.display())
 }
+
+#[cfg(test)]
+mod tests;
