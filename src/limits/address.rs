@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv6Addr};
 const PREFIX_64: u128 = !0 << 64;
 
 /// An address as limits see it. Displayed as the address, or as `prefix::/64`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AddressKey(IpAddr);
 
 /// What `ip` counts as: v4-mapped IPv6 is IPv4 (a dual-stack socket shows it so), and any IPv6 address is its /64,
