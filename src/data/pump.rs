@@ -25,21 +25,18 @@ pub(super) struct Flow<'a> {
     pub(super) stop: &'a CancellationToken,
 }
 
-/// To the client. On failure of the file the connection is reset, so that the client cannot take what it has for all.
+/// To the client. Whatever ends it before all is sent, the end of the process and a panic included, resets the
+/// connection, so that the client cannot take what it has for all.
 pub(super) async fn send(stream: &mut TcpStream, source: Box<dyn Source>, mut flow: Flow<'_>) -> Result<(), Failure> {
     let stop = flow.stop;
-    let outcome = tokio::select! {
+    reset_on_close(stream, true);
+    tokio::select! {
         biased;
-        () = stop.cancelled() => Err(Failure::Aborted),
-        sent = send_all(stream, source, &mut flow) => sent,
-    };
-    match outcome {
-        Ok(()) => stream.shutdown().await.map_err(Failure::Broken),
-        Err(failure) => {
-            reset_on_close(stream);
-            Err(failure)
-        }
+        () = stop.cancelled() => return Err(Failure::Aborted),
+        sent = send_all(stream, source, &mut flow) => sent?,
     }
+    reset_on_close(stream, false);
+    stream.shutdown().await.map_err(Failure::Broken)
 }
 
 /// From the client, until it ends the connection. The upload is committed before this returns.
@@ -152,10 +149,10 @@ pub(super) async fn within<T>(limit: Option<Duration>, future: impl Future<Outpu
     }
 }
 
-/// A close that the peer sees as an error, not as the end of the file.
-fn reset_on_close(stream: &TcpStream) {
+/// Whether the peer will see a close as an error, not as the end of the file.
+fn reset_on_close(stream: &TcpStream, is_wanted: bool) {
     // Where the option cannot be set the 426 or 451 on the control connection still says it.
-    let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+    let _ = socket2::SockRef::from(stream).set_linger(is_wanted.then_some(Duration::ZERO));
 }
 
 #[cfg(test)]
