@@ -37,6 +37,7 @@ mod tests {
         one_address(text.parse().unwrap())
     }
 
+    /// T45: a client may choose among 2^64 addresses.
     #[test]
     fn a_network_of_64_bits_is_one_address() {
         assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff:ffff:ffff:ffff"));
@@ -44,6 +45,7 @@ mod tests {
         assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
     }
 
+    /// T45: or be shown in another form.
     #[test]
     fn a_mapped_address_is_the_ipv4_address() {
         assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));

@@ -4,7 +4,7 @@
 //! T44 by dialogues, T38 and T39 by `network/range.rs`.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Instant;
 
 use crate::binary::Setup;
@@ -42,6 +42,34 @@ fn one_connection_is_taken_and_no_other() {
         client.expect("226");
         assert!(is_refused("127.0.0.1", address));
     }
+}
+
+/// T36: neither PORT nor EPRT has the server connect to anybody else, or to a service.
+#[test]
+fn nobody_but_the_client_is_connected_to() {
+    let server = server(&[]);
+    let mut client = Client::login(server.address, "bob");
+    let elsewhere = TcpListener::bind("127.0.0.2:0").unwrap();
+    let SocketAddr::V4(there) = elsewhere.local_addr().unwrap() else { panic!("asked for IPv4") };
+    let [high, low] = there.port().to_be_bytes();
+    let port = there.port();
+    for (command, wanted) in [
+        (format!("PORT 127,0,0,2,{high},{low}"), "504"),
+        (format!("PORT 0,0,0,0,{high},{low}"), "504"),
+        (format!("PORT 255,255,255,255,{high},{low}"), "504"),
+        (format!("PORT 224,0,0,1,{high},{low}"), "504"),
+        ("PORT 127,0,0,1,0,25".to_owned(), "504"),
+        ("PORT 127,0,0,1,3,255".to_owned(), "504"),
+        (format!("EPRT |1|127.0.0.2|{port}|"), "504"),
+        (format!("EPRT |2|::ffff:127.0.0.2|{port}|"), "504"),
+        (format!("EPRT |2|::1|{port}|"), "522"),
+        ("EPRT |1|127.0.0.1|25|".to_owned(), "504"),
+    ] {
+        client.ask(&command, wanted);
+        client.ask("RETR file", "425 Use");
+    }
+    elsewhere.set_nonblocking(true).unwrap();
+    assert_eq!(elsewhere.accept().unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
 
 /// T40: whoever never comes is told so in time, is heard meanwhile, and no file is touched.
@@ -97,7 +125,7 @@ fn peak_memory(pid: u32) -> u64 {
 #[test]
 fn a_hundred_who_do_not_read_end_and_take_little_memory() {
     const READERS: u64 = 100;
-    let server = Setup::new().variable("FTP_DATA_TIMEOUT", "2s").variable("FTP_MAX_PER_IP", "0").start();
+    let server = Setup::new().variable("FTP_DATA_TIMEOUT", "1s").variable("FTP_MAX_PER_IP", "0").start();
     let home = server.folder().join("home/bob");
     std::fs::File::create(home.join("large")).unwrap().set_len(256 << 20).unwrap();
     let stall = |readers: u64| {
@@ -118,6 +146,7 @@ fn a_hundred_who_do_not_read_end_and_take_little_memory() {
     let before = peak_memory(server.pid());
     stall(READERS);
     let each = (peak_memory(server.pid()) - before) / READERS;
+    
     assert!(each <= 256, "{each} KiB each");
     Client::login(server.address, "bob").ask("NOOP", "200");
 }
