@@ -11,7 +11,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use tracing::{Level, debug, error, info, trace, warn};
+use tracing::{debug, error, info, trace, warn};
 
 use super::Transfer;
 use super::floods::{By, Floods, Repeated, Summary};
@@ -105,9 +105,6 @@ pub fn refused(peer: SocketAddr, why: Refusal) {
 
 /// A connection was closed by its client before a byte was sent, as port scans and health checks do.
 pub fn probe(peer: SocketAddr) {
-    if !is_told(Repeated::Probed, by(peer.ip())) {
-        return;
-    }
     debug!(message = "probed", peer = %canonical(peer));
 }
 
@@ -269,10 +266,10 @@ fn by(peer: IpAddr) -> By {
 
 fn more(Summary { what, by, more }: &Summary) {
     let (like, by) = (what.message(), by.to_string());
-    match what.level() {
-        Level::WARN => warn!(message = "and more like it", more, like, by),
-        Level::DEBUG => debug!(message = "and more like it", more, like, by),
-        _ => info!(message = "and more like it", more, like, by),
+    if what.is_warning() {
+        warn!(message = "and more like it", more, like, by);
+    } else {
+        info!(message = "and more like it", more, like, by);
     }
 }
 

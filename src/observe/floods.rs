@@ -6,7 +6,6 @@ use std::fmt;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::Level;
 
 use super::SessionId;
 use crate::limits::AddressKey;
@@ -17,13 +16,13 @@ pub(super) const WINDOW: Duration = Duration::from_secs(60);
 /// addresses can fill the log no more than one.
 const MAX_COUNTED: usize = 4096;
 
-/// What anybody can bring about at no cost. Log-ins, transfers and changes are not among it: each of them is told.
+/// What anybody can bring about at no cost. Log-ins, transfers and changes are not among it: each of them is told. Nor
+/// is what only `debug` tells, for whoever asks for that wants all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Repeated {
     AcceptFailed,
     ProxyRefused,
     Refused,
-    Probed,
     SessionOpened,
     LoginFailed,
     Stranger,
@@ -73,7 +72,6 @@ impl Repeated {
             Self::AcceptFailed => "accepting a connection failed",
             Self::ProxyRefused => "connection of a proxy refused",
             Self::Refused => "connection refused",
-            Self::Probed => "probed",
             Self::SessionOpened => "session opened",
             Self::LoginFailed => "log-in failed",
             Self::Stranger => "data connection refused",
@@ -81,12 +79,11 @@ impl Repeated {
         }
     }
 
-    /// That of the lines that it stands for.
-    pub(super) fn level(self) -> Level {
+    /// As the lines that it stands for are.
+    pub(super) fn is_warning(self) -> bool {
         match self {
-            Self::AcceptFailed | Self::ProxyRefused | Self::Stranger | Self::Failed => Level::WARN,
-            Self::Refused | Self::SessionOpened | Self::LoginFailed => Level::INFO,
-            Self::Probed => Level::DEBUG,
+            Self::AcceptFailed | Self::ProxyRefused | Self::Stranger | Self::Failed => true,
+            Self::Refused | Self::SessionOpened | Self::LoginFailed => false,
         }
     }
 }

@@ -150,16 +150,20 @@ fn what_is_repeated_is_summed_up_at_its_level() {
         for _ in 0..422 {
             refused(flooder, Refusal::Banned);
         }
-        for _ in 0..11 {
-            probe(flooder);
+        for _ in 0..13 {
+            passive_stranger(SEVEN, flooder.ip(), peer().ip());
         }
         let by_flooder = |summary: &Summary| summary.by == by(flooder.ip());
         floods(Floods::all).iter().filter(|summary| by_flooder(summary)).for_each(more);
     };
     let lines = lines(LogLevel::Info, LogFormat::Text, log);
-    assert_eq!(lines.len(), 11, "{lines:#?}");
+    assert_eq!(lines.len(), 22, "{lines:#?}");
     assert!(lines[0].contains("connection refused peer=192.0.2.77:4000"), "{lines:#?}");
-    assert_eq!(lines[10].trim_start(), r#"INFO and more like it more=412 like="connection refused" by="192.0.2.77""#);
+    let mut summaries: Vec<&str> = lines[20..].iter().map(|line| line.trim_start()).collect();
+    summaries.sort_unstable();
+    let refused = r#"INFO and more like it more=412 like="connection refused" by="192.0.2.77""#;
+    let strangers = r#"WARN and more like it more=3 like="data connection refused" by="192.0.2.77""#;
+    assert_eq!(summaries, [refused, strangers]);
 }
 
 #[test]

@@ -146,7 +146,7 @@ fn a_hundred_who_do_not_read_end_and_take_little_memory() {
     let before = peak_memory(server.pid());
     stall(READERS);
     let each = (peak_memory(server.pid()) - before) / READERS;
-    
+
     assert!(each <= 256, "{each} KiB each");
     Client::login(server.address, "bob").ask("NOOP", "200");
 }
