@@ -33,6 +33,8 @@ sentences! {
     not_ftp: UNAVAILABLE "This is an FTP server.",
     /// Too many commands in a row were none.
     too_many_bad_commands: UNAVAILABLE "Too many bad commands.",
+    /// A panic, which ends the session that it happened in.
+    server_error: UNAVAILABLE "An error in the server ends this session.",
 }
 
 // Commands as such.
@@ -457,6 +459,7 @@ mod tests {
             shutting_down(),
             not_ftp(),
             too_many_bad_commands(),
+            server_error(),
             goodbye("Goodbye."),
             unknown_command(),
             line_too_long(),

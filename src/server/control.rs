@@ -1,6 +1,8 @@
 //! The command loop: one line, one command, one final reply. Nobody else writes to the control connection.
 
+use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -8,6 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Stop;
 use super::connection::Connection;
+use super::panics::caught;
 use crate::commands::{self, Entry};
 use crate::data::DataPlan;
 use crate::limits::Seat;
@@ -34,6 +37,8 @@ pub(super) struct Control<S> {
     pub(super) held: Option<Vec<u8>>,
     bad_commands: u32,
     heard: u64,
+    /// Whether the log tells of its end: of each that had a beginning there, and of each that was cut short.
+    is_told: bool,
     last_activity: Instant,
 }
 
@@ -50,25 +55,35 @@ pub(super) enum Greeting {
 pub(super) type Step = Result<(), Ending>;
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
-    pub(super) fn new(stream: S, session: Session, seat: Seat, stop: Stop, greeting: Greeting) -> Self {
+    pub(super) fn new(stream: S, session: Session, seat: Seat, stop: Stop) -> Self {
         Self {
             connection: Connection::new(stream),
             conversation: Conversation { session, phase: Phase::greeted() },
             seat,
             stop,
-            greeting,
+            greeting: Greeting::Banner,
             held: None,
             bad_commands: 0,
             heard: 0,
+            is_told: true,
             last_activity: Instant::now(),
         }
     }
 
-    /// Holds the conversation; says how it ended.
-    pub(super) async fn converse(mut self) -> Ending {
-        let ending = self.run().await.err().unwrap_or(Ending::Left);
-        let Self { mut connection, conversation, seat, heard, .. } = self;
-        let id = conversation.session.id;
+    /// The same with something else first.
+    pub(super) fn greeted_by(self, greeting: Greeting) -> Self {
+        Self { greeting, ..self }
+    }
+
+    /// Holds the conversation, and logs how it ended.
+    pub(super) async fn converse(mut self) {
+        let ending = how_it_ended(self.run()).await;
+        let Self { mut connection, conversation, seat, heard, is_told, .. } = self;
+        let Session { id, peer, started, ref moved, .. } = conversation.session;
+        let moved = Arc::clone(moved);
+        if matches!(ending, Ending::Panicked) {
+            events::session_panicked(id);
+        }
         // The seat, the place among the user's sessions and the passive port are free before the client hears that
         // the session is over: it may be back sooner than this task goes on.
         drop((conversation, seat));
@@ -78,8 +93,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             let _ = timeout(PARTING, connection.say(&parting)).await;
         }
         connection.close().await;
-        let probe = heard == 0;
-        if probe && matches!(ending, Ending::Left | Ending::Lost(_)) { Ending::Probe } else { ending }
+        if heard == 0 && matches!(ending, Ending::Left | Ending::Lost(_)) {
+            events::probe(peer);
+        } else if is_told {
+            events::session_closed(id, &ending, started.elapsed(), moved.uploaded(), moved.downloaded());
+        }
     }
 
     async fn run(&mut self) -> Step {
@@ -107,7 +125,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     fn note_heard(&mut self) {
         if self.heard == 0 {
             let session = &self.conversation.session;
-            events::session_opened(session.id, session.peer, session.local, session.service.seats.taken());
+            let sessions = session.service.seats.taken();
+            self.is_told = events::session_opened(session.id, session.peer, session.local, sessions);
         }
         self.heard += 1;
     }
@@ -237,6 +256,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     }
 }
 
+async fn how_it_ended(conversation: impl Future<Output = Step>) -> Ending {
+    caught(conversation).await.map_or(Ending::Panicked, |step| step.err().unwrap_or(Ending::Left))
+}
+
 /// Lets the client's data connection in, if one is waited for.
 async fn welcome(phase: &mut Phase) {
     match phase {
@@ -251,3 +274,6 @@ async fn until(deadline: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,7 @@ mod control;
 mod health;
 mod identity;
 mod ownership;
+mod panics;
 mod prepare;
 mod signals;
 mod start;
@@ -27,6 +28,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::observe::events;
 use crate::session::Service;
 use crate::settings::Settings;
 use control::Greeting;
@@ -116,6 +118,7 @@ impl Server {
             // Ends at once where there is no name to resolve, so the wait goes on for the stop alone.
             () = async { service.advertiser.keep_resolved().await; std::future::pending().await } => {}
             () = async { if let Some(tls) = &service.tls { tls.keep_fresh().await } else { std::future::pending().await } } => {}
+            () = events::keep_telling_floods() => {}
         }
         sessions.close();
         let grace = service.settings.shutdown_grace.limit().unwrap_or_default();
@@ -123,5 +126,6 @@ impl Server {
             steps.halt.cancel();
             sessions.wait().await;
         }
+        events::tell_all_floods();
     }
 }

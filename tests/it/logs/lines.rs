@@ -143,6 +143,7 @@ fn failures_refusals_and_strangers_are_told() {
     assert_eq!(only(&events, "session closed")["why"], "the client left");
 }
 
+/// T70: whatever is typed, a line of the log is one event.
 #[test]
 fn names_forge_no_line() {
     for format in ["json", "text"] {
