@@ -45,7 +45,7 @@ impl Anyone for User {
 pub struct Pass(Vec<u8>);
 
 impl Command for Pass {
-    const SPEC: &'static Spec = &Spec { verb: "PASS", syntax: "[<SP> password]", secret: true, ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "PASS", syntax: "[<SP> password]", secret: true, ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         Ok(Self(argument.bytes().to_vec()))
