@@ -175,7 +175,8 @@ async fn find_entries(session: &Session, member: &Member, argument: Vec<u8>) -> 
                     Ok(Found { entries: Box::new(std::iter::once(Ok(entry))), path, prefix })
                 }
                 (Err(FileError::NotFound), Some(last)) if pattern::is_pattern(last) => {
-                    Ok(Found { entries: matching_entries(home, &path, last)?, path, prefix })
+                    // The pattern is the client's own words, which no reply gives back.
+                    Ok(Found { entries: matching_entries(home, &path, last)?, path: path.parent(), prefix })
                 }
                 (Err(why), _) => Err(why),
             }
