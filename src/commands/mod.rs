@@ -204,9 +204,9 @@ impl Spec {
 
 fn parse<C: Command>(argument: Argument<'_>) -> Result<C, Syntax> {
     if C::SPEC.any_bytes {
-        argument.without_line_ends()?
+        argument.without_line_ends()?;
     } else {
-        argument.without_control_bytes()?
+        argument.without_control_bytes()?;
     }
     C::parse(argument)
 }
