@@ -28,7 +28,7 @@ fn lines_without_an_end_cost_no_memory() {
             client
         })
         .collect();
-    for _ in 0..128 {
+    for _ in 0..256 {
         clients[0].stream().write_all(&[b'A'; 64 << 10]).unwrap();
     }
     Client::login(server.address, "bob").ask("STAT /", "213-");
@@ -37,7 +37,7 @@ fn lines_without_an_end_cost_no_memory() {
         client.ask("NOOP", "200");
     }
     let after = server.kib("VmHWM");
-    assert!(after <= before + ROOM, "{before} KiB grew to {after} KiB");
+    assert!(after <= before + ROOM / 2, "{before} KiB grew to {after} KiB");
 }
 
 /// T02: a long argument is an argument like any other to every verb, up to the limit of a line.
