@@ -183,9 +183,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         let shown = if entry.spec.secret { None } else { Some(argument.bytes()) };
         events::command(id, entry.spec.verb, shown);
         let stop = self.stop.drain.clone();
+        let login_deadline = self.login_deadline();
         let outcome = tokio::select! {
             biased;
             outcome = self.run_command(entry, argument) => outcome,
+            // Where many wait for their passwords to be hashed, nobody waits for longer than he has.
+            () = until(login_deadline) => return Err(Ending::TimedOut),
             // A log-in that waits for its refusal, say, does not hold up the end of the server.
             () = stop.cancelled() => return Err(Ending::Shutdown),
         };
@@ -232,11 +235,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     /// `login_timeout` after the greeting.
     fn deadline(&self) -> Option<Instant> {
         let settings = &self.conversation.session.service.settings;
-        let after = |since: Instant, limit: Option<Duration>| limit.and_then(|limit| since.checked_add(limit));
-        let idle = after(self.last_activity, settings.idle_timeout.limit());
+        let idle = settings.idle_timeout.limit().and_then(|limit| self.last_activity.checked_add(limit));
+        self.login_deadline().into_iter().chain(idle).min()
+    }
+
+    /// `login_timeout` after the greeting, as long as nobody is logged in.
+    fn login_deadline(&self) -> Option<Instant> {
+        let limit = self.conversation.session.service.settings.login_timeout.limit()?;
         match self.conversation.phase {
-            Phase::Greeted { since, .. } => after(since, settings.login_timeout.limit()).into_iter().chain(idle).min(),
-            Phase::LoggedIn(_) => idle,
+            Phase::Greeted { since, .. } => since.checked_add(limit),
+            Phase::LoggedIn(_) => None,
         }
     }
 
