@@ -3,6 +3,7 @@
 mod accept;
 mod connection;
 mod control;
+mod converse;
 mod health;
 mod identity;
 mod ownership;
@@ -13,6 +14,7 @@ mod start;
 mod stream;
 mod work;
 
+pub use converse::converse;
 pub use health::check_health;
 pub use identity::run_as;
 pub use prepare::{Complaints, Prepared, prepare};
