@@ -76,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     }
 
     /// Holds the conversation, and logs how it ended.
-    pub(super) async fn converse(mut self) {
+    pub(super) async fn converse(mut self) -> Ending {
         let ending = how_it_ended(self.run()).await;
         let Self { mut connection, conversation, seat, heard, is_told, .. } = self;
         let Session { id, peer, started, ref moved, .. } = conversation.session;
@@ -98,6 +98,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         } else if is_told {
             events::session_closed(id, &ending, started.elapsed(), moved.uploaded(), moved.downloaded());
         }
+        ending
     }
 
     async fn run(&mut self) -> Step {

@@ -68,7 +68,7 @@ fn control(service: &Arc<Service>, number: u64, stream: DuplexStream) -> Control
 
 struct Client {
     stream: BufReader<DuplexStream>,
-    conversation: JoinHandle<()>,
+    conversation: JoinHandle<Ending>,
 }
 
 impl Client {
