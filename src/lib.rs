@@ -10,6 +10,7 @@
 //! | things | [`files`] | the only code that touches served files |
 //! | things | [`limits`] | how many sessions, how many tries, how many bytes a second |
 //! | things | [`observe`] | being seen: the log and the transfer log |
+//! | things | [`tls`] | whom clients see, and the tie between a control connection and its data connections |
 //! | wire | [`data`] | the second connection: passive, active, and the copying of bytes |
 //! | wire | [`session`] | the states of one conversation |
 //! | wire | [`commands`] | one page per family of commands |
@@ -22,7 +23,8 @@
 //! - served files are touched in `files/` only;
 //! - no reply code stands outside `protocol/`;
 //! - nobody but the command loop writes to the control connection;
-//! - the environment is read in `settings/` only.
+//! - the environment is read in `settings/` only;
+//! - no timer goes by the wall clock.
 
 pub mod commands;
 pub mod data;
@@ -35,4 +37,5 @@ pub mod protocol;
 pub mod server;
 pub mod session;
 pub mod settings;
+pub mod tls;
 pub mod users;

@@ -72,10 +72,12 @@ async fn serve_within(prepared: Prepared) -> Result<(), Failure> {
     server::run_as(settings.run_as)?;
     server::set_umask(settings);
     let _log = observe::init(&server::log_settings(settings))?;
+    observe::log_panics();
     // All is in its place before anybody is told that the server is there.
     let warnings: Vec<String> = prepared.warnings.iter().cloned().chain(server::fit_out(&prepared)).collect();
-    let mut screen = server::start_screen(&prepared.loaded, &prepared.roster);
+    let mut screen = server::start_screen(&prepared);
     screen.listening = listeners.addresses();
+    screen.implicit = listeners.implicit_addresses();
     let mut lines = screen.lines();
     lines.extend(prepared.loaded.share.iter().map(|share| share.describe(settings)));
     lines.extend(prepared.loaded.notes.iter().cloned());
@@ -86,7 +88,7 @@ async fn serve_within(prepared: Prepared) -> Result<(), Failure> {
 }
 
 fn print_check(prepared: &Prepared) -> Result<(), Failure> {
-    let screen = server::start_screen(&prepared.loaded, &prepared.roster);
+    let screen = server::start_screen(prepared);
     write!(io::stdout(), "{}", settings::render_check(&prepared.loaded))?;
     screen.users.iter().try_for_each(|user| writeln!(io::stdout(), "# {user}"))?;
     prepared.loaded.notes.iter().try_for_each(|note| writeln!(io::stderr(), "note: {note}"))?;

@@ -79,6 +79,10 @@ impl Job {
         if self.plan.is_none() {
             return say(replies::use_port_or_pasv());
         }
+        let protection = match session.data_protection() {
+            Ok(protection) => protection,
+            Err(refusal) => return say(refusal),
+        };
         let settings = &session.service.settings;
         let patience = Patience {
             connect: settings.data_connect_timeout.limit(),
@@ -87,7 +91,7 @@ impl Job {
             keepalive: settings.keepalive.limit(),
         };
         let pace = pace(session, member, record.direction);
-        let transfer = Transfer { plan: self.plan, body, pace, patience };
+        let transfer = Transfer { plan: self.plan, protection, body, pace, patience };
         let if_client_leaves = match record.direction {
             Direction::Upload => IfClientLeaves::Stop,
             Direction::Download => IfClientLeaves::Finish,

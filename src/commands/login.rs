@@ -27,25 +27,43 @@ impl Command for User {
 
 impl Anyone for User {
     async fn run(self, Conversation { session, phase }: &mut Conversation) -> Ran {
-        match phase {
-            Phase::Greeted { named, .. } => {
-                *named = Some(self.0);
-                say(replies::send_password())
-            }
+        session.may_log_in()?;
+        let reply = match phase {
+            Phase::Greeted { .. } => replies::send_password(),
             Phase::LoggedIn(member) => {
                 events::logged_out(session.id, &member.account.name);
-                *phase = Phase::Greeted { named: Some(self.0), since: Instant::now() };
-                say(replies::account_flushed())
+                *phase = Phase::greeted();
+                replies::account_flushed()
             }
+        };
+        if let Some(account) = certified(session, &self.0) {
+            let member = admit(session, &account).await?;
+            *phase = Phase::LoggedIn(Box::new(member));
+            events::logged_in(session.id, &account.name, session.peer.ip());
+            return say(replies::authorized(login_msg(session, &account)));
         }
+        if let Phase::Greeted { named, .. } = phase {
+            *named = Some(self.0);
+        }
+        say(reply)
     }
+}
+
+/// The account of this name, if the client's certificate stands for its password.
+fn certified(session: &Session, name: &[u8]) -> Option<Arc<Account>> {
+    let shown = session.protection.control.as_ref()?.client_names();
+    session.service.authenticator.certified(name, shown, session.peer.ip())
+}
+
+fn login_msg<'a>(session: &'a Session, account: &'a Account) -> &'a str {
+    account.login_msg.as_deref().unwrap_or(&session.service.settings.login_msg)
 }
 
 /// The password.
 pub struct Pass(Vec<u8>);
 
 impl Command for Pass {
-    const SPEC: &'static Spec = &Spec { verb: "PASS", syntax: "[<SP> password]", secret: true, ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "PASS", syntax: "[<SP> password]", secret: true, ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         Ok(Self(argument.bytes().to_vec()))
@@ -65,7 +83,7 @@ impl Anyone for Pass {
                 let member = admit(session, &account).await?;
                 *phase = Phase::LoggedIn(Box::new(member));
                 events::logged_in(session.id, &account.name, session.peer.ip());
-                say(replies::logged_in(account.login_msg.as_deref().unwrap_or(&service.settings.login_msg)))
+                say(replies::logged_in(login_msg(session, &account)))
             }
             Err(why) => Ok(refuse(session, &name, why, asked).await),
         }
@@ -195,7 +213,8 @@ impl Anyone for Clnt {
     }
 }
 
-/// Reinitialize: as after the greeting.
+/// Reinitialize: as after the greeting, but for TLS. RFC 4217 section 11 wants it to end here; nobody else who reads
+/// along shall, as with CCC.
 pub struct Rein;
 
 impl Command for Rein {
@@ -211,6 +230,8 @@ impl Anyone for Rein {
         if let Some(user) = std::mem::replace(phase, Phase::greeted()).user() {
             events::logged_out(session.id, user);
         }
+        session.protection.has_buffer_size = false;
+        session.protection.data = false;
         say(replies::ready_for_new_user())
     }
 }

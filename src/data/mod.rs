@@ -20,15 +20,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::files::{FileError, PendingUpload};
-use crate::limits::Pace;
+use crate::limits::{Direction, Pace};
+use crate::tls::{Exposed, MaybeTls, Secured};
 
 /// A transfer that is ready to begin: permission granted, file open, data connection planned. All that is left is I/O.
 pub struct Transfer {
     /// How the data connection comes about.
     pub plan: DataPlan,
+    /// Its TLS, if it shall have one.
+    pub protection: Option<Secured>,
     /// What flows over it.
     pub body: Body,
     /// How fast.
@@ -53,7 +57,7 @@ pub enum Body {
 /// How long a transfer may stand still; `None` is for ever.
 #[derive(Debug, Clone, Copy)]
 pub struct Patience {
-    /// Until the data connection stands.
+    /// Until the data connection stands, its TLS included.
     pub connect: Option<Duration>,
     /// Until the next byte moves.
     pub stall: Option<Duration>,
@@ -77,6 +81,8 @@ pub struct Report {
 pub enum Failure {
     /// The client did not connect, or could not be connected to.
     NoConnection(io::Error),
+    /// The data connection could not be protected.
+    Exposed(Exposed),
     /// Nothing moved for `data_timeout`.
     Stalled,
     /// The data connection broke.
@@ -133,20 +139,42 @@ impl Transfer {
     }
 
     async fn connect_and_pump(self, progress: &Progress, stop: &CancellationToken) -> Result<(), Failure> {
-        let connecting = pump::within(self.patience.connect, self.plan.open());
+        let Self { plan, protection, body, pace, patience } = self;
+        let direction = body.direction();
+        let connecting = pump::within(patience.connect, connect(plan, protection, direction, patience.keepalive));
         let mut stream = tokio::select! {
             biased;
             () = stop.cancelled() => return Err(Failure::Aborted),
-            connected = connecting => match connected {
-                Some(result) => result.map_err(Failure::NoConnection)?,
-                None => return Err(Failure::NoConnection(io::ErrorKind::TimedOut.into())),
-            },
+            connected = connecting => connected.unwrap_or_else(|| Err(Failure::NoConnection(io::ErrorKind::TimedOut.into())))?,
         };
-        keep_alive(&SockRef::from(&stream), self.patience.keepalive).map_err(Failure::NoConnection)?;
-        let flow = pump::Flow { pace: self.pace, stall: self.patience.stall, progress, stop };
-        match self.body {
+        let flow = pump::Flow { pace, stall: patience.stall, progress, stop };
+        match body {
             Body::Send(source) => pump::send(&mut stream, source, flow).await,
             Body::Receive { upload, ascii } => pump::receive(&mut stream, upload, ascii, flow).await,
+        }
+    }
+}
+
+/// The data connection as it is to be used, TLS and all.
+async fn connect(
+    plan: DataPlan,
+    protection: Option<Secured>,
+    direction: Direction,
+    keepalive: Option<Duration>,
+) -> Result<MaybeTls<TcpStream>, Failure> {
+    let stream = plan.open().await.map_err(Failure::NoConnection)?;
+    keep_alive(&SockRef::from(&stream), keepalive).map_err(Failure::NoConnection)?;
+    match protection {
+        None => Ok(MaybeTls::Plain(stream)),
+        Some(protection) => protection.protect(stream, direction).await.map_err(Failure::Exposed),
+    }
+}
+
+impl Body {
+    fn direction(&self) -> Direction {
+        match self {
+            Self::Send(_) => Direction::Download,
+            Self::Receive { .. } => Direction::Upload,
         }
     }
 }
@@ -155,6 +183,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoConnection(error) => write!(f, "no data connection: {error}"),
+            Self::Exposed(why) => why.fmt(f),
             Self::Stalled => f.write_str("nothing moved for data_timeout"),
             Self::Broken(error) => write!(f, "the data connection broke: {error}"),
             Self::Aborted => f.write_str("aborted"),

@@ -13,9 +13,13 @@ use super::{Failure, Progress};
 use crate::files::{FileError, PendingUpload, Upload, off_reactor};
 use crate::limits::Pace;
 use crate::protocol::ascii::FromWire;
+use crate::tls::MaybeTls;
 
 /// What is read or written at once, in bytes: large enough that the hops between threads do not count.
 const BLOCK: usize = 128 * 1024;
+
+/// How long our end of an uploading client's TLS connection may take to leave.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// What every direction needs.
 pub(super) struct Flow<'a> {
@@ -25,26 +29,38 @@ pub(super) struct Flow<'a> {
     pub(super) stop: &'a CancellationToken,
 }
 
-/// To the client. On failure of the file the connection is reset, so that the client cannot take what it has for all.
-pub(super) async fn send(stream: &mut TcpStream, source: Box<dyn Source>, mut flow: Flow<'_>) -> Result<(), Failure> {
+/// To the client. Whatever ends it before all is sent, the end of the process and a panic included, resets the
+/// connection, so that the client cannot take what it has for all.
+pub(super) async fn send(
+    stream: &mut MaybeTls<TcpStream>,
+    source: Box<dyn Source>,
+    mut flow: Flow<'_>,
+) -> Result<(), Failure> {
     let stop = flow.stop;
-    let outcome = tokio::select! {
+    reset_on_close(stream, true);
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => return Err(Failure::Aborted),
+        sent = send_all(stream, source, &mut flow) => sent?,
+    }
+    end(stream, &flow).await?;
+    reset_on_close(stream, false);
+    Ok(())
+}
+
+/// Ends the connection in order: with TLS, what is still to be written goes first, and close_notify after it.
+async fn end(stream: &mut MaybeTls<TcpStream>, flow: &Flow<'_>) -> Result<(), Failure> {
+    let stop = flow.stop;
+    tokio::select! {
         biased;
         () = stop.cancelled() => Err(Failure::Aborted),
-        sent = send_all(stream, source, &mut flow) => sent,
-    };
-    match outcome {
-        Ok(()) => stream.shutdown().await.map_err(Failure::Broken),
-        Err(failure) => {
-            reset_on_close(stream);
-            Err(failure)
-        }
+        ended = within(flow.stall, stream.shutdown()) => ended.ok_or(Failure::Stalled)?.map_err(Failure::Broken),
     }
 }
 
 /// From the client, until it ends the connection. The upload is committed before this returns.
 pub(super) async fn receive(
-    stream: &mut TcpStream,
+    stream: &mut MaybeTls<TcpStream>,
     upload: PendingUpload,
     ascii: bool,
     mut flow: Flow<'_>,
@@ -66,6 +82,10 @@ pub(super) async fn receive(
         }
         buffer.clear();
     }
+    if stream.is_secured() {
+        // Some clients wait for our end before they look for the reply; whether it reaches them is their affair.
+        let _ = within(Some(FAREWELL), stream.shutdown()).await;
+    }
     // A client that died closes both connections. Whoever watches the other one is given its turn to say so.
     tokio::task::yield_now().await;
     if flow.stop.is_cancelled() {
@@ -74,7 +94,11 @@ pub(super) async fn receive(
     off_reactor(move || upload.commit()).await.map(drop).map_err(Failure::File)
 }
 
-async fn send_all(stream: &mut TcpStream, mut source: Box<dyn Source>, flow: &mut Flow<'_>) -> Result<(), Failure> {
+async fn send_all(
+    stream: &mut MaybeTls<TcpStream>,
+    mut source: Box<dyn Source>,
+    flow: &mut Flow<'_>,
+) -> Result<(), Failure> {
     let mut block = Vec::new();
     loop {
         let filled;
@@ -95,7 +119,7 @@ async fn send_all(stream: &mut TcpStream, mut source: Box<dyn Source>, flow: &mu
     }
 }
 
-async fn send_piece(stream: &mut TcpStream, mut piece: &[u8], flow: &Flow<'_>) -> Result<(), Failure> {
+async fn send_piece(stream: &mut MaybeTls<TcpStream>, mut piece: &[u8], flow: &Flow<'_>) -> Result<(), Failure> {
     while !piece.is_empty() {
         let written =
             within(flow.stall, stream.write(piece)).await.ok_or(Failure::Stalled)?.map_err(Failure::Broken)?;
@@ -108,7 +132,11 @@ async fn send_piece(stream: &mut TcpStream, mut piece: &[u8], flow: &Flow<'_>) -
     Ok(())
 }
 
-async fn receive_block(stream: &mut TcpStream, buffer: &mut Vec<u8>, flow: &mut Flow<'_>) -> Result<usize, Failure> {
+async fn receive_block(
+    stream: &mut MaybeTls<TcpStream>,
+    buffer: &mut Vec<u8>,
+    flow: &mut Flow<'_>,
+) -> Result<usize, Failure> {
     let most = BLOCK.min(flow.pace.chunk()).max(1);
     buffer.reserve(most);
     let mut limited = stream.take(most as u64);
@@ -152,10 +180,11 @@ pub(super) async fn within<T>(limit: Option<Duration>, future: impl Future<Outpu
     }
 }
 
-/// A close that the peer sees as an error, not as the end of the file.
-fn reset_on_close(stream: &TcpStream) {
+/// Whether the peer will see a close as an error, not as the end of the file.
+fn reset_on_close(stream: &MaybeTls<TcpStream>, is_wanted: bool) {
+    let Some(stream) = stream.beneath() else { return };
     // Where the option cannot be set the 426 or 451 on the control connection still says it.
-    let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+    let _ = socket2::SockRef::from(stream).set_linger(is_wanted.then_some(Duration::ZERO));
 }
 
 #[cfg(test)]

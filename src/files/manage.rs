@@ -14,6 +14,7 @@ impl Home {
     /// Needs `m`. See [`FileError`].
     pub fn make_directory(&self, path: &VirtualPath) -> Result<(), FileError> {
         self.ask(Permission::MakeDirectory)?;
+        refuse_control_bytes(path)?;
         let mut builder = DirBuilder::new();
         builder.mode(self.modes().directory);
         Ok(self.root().create_dir_with(path.beneath_home(), &builder)?)
@@ -59,6 +60,7 @@ impl Home {
         self.ask(Permission::Rename)?;
         refuse_root(from)?;
         refuse_root(to)?;
+        refuse_control_bytes(to)?;
         Ok(self.root().rename(from.beneath_home(), self.root(), to.beneath_home())?)
     }
 
@@ -81,6 +83,13 @@ impl Home {
         self.ask(Permission::SetTime)?;
         Held::open(self.root(), path)?.set_modified(seconds)
     }
+}
+
+/// For every operation that makes a name. Whoever lists the directory later, in a terminal perhaps, is not to be fooled by
+/// it; what has such a name already can be fetched, renamed and removed.
+pub(super) fn refuse_control_bytes(path: &VirtualPath) -> Result<(), FileError> {
+    let is_fine = path.file_name().is_none_or(|name| !name.iter().any(u8::is_ascii_control));
+    if is_fine { Ok(()) } else { Err(FileError::ControlByte) }
 }
 
 fn refuse_root(path: &VirtualPath) -> Result<(), FileError> {

@@ -12,6 +12,7 @@ use cap_std::fs::{OpenOptions, OpenOptionsExt};
 use nix::unistd::{AccessFlags, close, faccessat};
 
 use super::jail::open_regular;
+use super::manage::refuse_control_bytes;
 use super::{FileError, Home};
 use crate::path::{MAX_COMPONENT, VirtualPath};
 use crate::settings::Permission;
@@ -75,6 +76,7 @@ impl Home {
         if placement != Placement::Replace {
             self.ask(Permission::Append)?;
         }
+        refuse_control_bytes(path)?;
         let target = match (open_regular(self.root(), path, &mut writing(placement)), placement) {
             (Ok((_, size)), Placement::At(offset)) if offset > size => {
                 return Err(FileError::BeyondEnd { offset, size });
@@ -97,6 +99,7 @@ impl Home {
     /// Needs `w`. See [`FileError`].
     pub fn store_unique(&self, model: &VirtualPath) -> Result<PendingUpload, FileError> {
         self.ask(Permission::Store)?;
+        refuse_control_bytes(model)?;
         let prefix = shortened(model.file_name().unwrap_or(UNIQUE_PREFIX));
         let placement = Placement::Replace;
         for _ in 0..ATTEMPTS {

@@ -13,6 +13,10 @@ pub struct StartScreen {
     pub sources: Vec<String>,
     /// Control addresses.
     pub listening: Vec<SocketAddr>,
+    /// Addresses for those who speak TLS from the first byte.
+    pub implicit: Vec<SocketAddr>,
+    /// Whether TLS is spoken, and with which certificate, in words.
+    pub tls: Vec<String>,
     /// The address that clients are told in PASV, in words.
     pub advertised: String,
     /// The ports of passive data connections.
@@ -52,7 +56,8 @@ impl StartScreen {
         let mut lines = vec![format!("longshore {}", self.version)];
         for (title, entries) in [
             ("settings", self.sources.clone()),
-            ("listening", self.listening.iter().map(ToString::to_string).collect()),
+            ("listening", self.listening()),
+            ("tls", self.tls.clone()),
             ("advertised", vec![self.advertised.clone()]),
             ("passive", vec![self.passive_ports.clone()]),
             ("users", self.users.iter().map(ToString::to_string).collect()),
@@ -63,6 +68,11 @@ impl StartScreen {
             lines.extend(titles.zip(entries).map(|(title, entry)| format!("{title:10} {entry}")));
         }
         lines
+    }
+
+    fn listening(&self) -> Vec<String> {
+        let implicit = self.implicit.iter().map(|address| format!("{address} with TLS from the first byte"));
+        self.listening.iter().map(ToString::to_string).chain(implicit).collect()
     }
 }
 
@@ -82,6 +92,8 @@ mod tests {
             version: "0.1.0".to_owned(),
             sources: vec!["defaults".to_owned(), "conf/settings.toml".to_owned(), "FTP_PORT".to_owned()],
             listening: vec!["0.0.0.0:2121".parse().unwrap(), "[::]:2121".parse().unwrap()],
+            implicit: vec!["0.0.0.0:990".parse().unwrap()],
+            tls: vec!["allowed".to_owned(), "ftp.example.org".to_owned()],
             advertised: "192.0.2.1".to_owned(),
             passive_ports: "30000-30009".to_owned(),
             users: vec![user("bob", "/srv/ftp/bob", "elradfmwMT"), user("anonymous", "/srv/ftp/anonymous", "elr")],
@@ -95,6 +107,9 @@ settings   defaults
            FTP_PORT
 listening  0.0.0.0:2121
            [::]:2121
+           0.0.0.0:990 with TLS from the first byte
+tls        allowed
+           ftp.example.org
 advertised 192.0.2.1
 passive    30000-30009
 users      bob elradfmwMT /srv/ftp/bob max_cons=2

@@ -40,6 +40,12 @@ enum Telnet {
 }
 
 impl LineDecoder {
+    /// Whether a line has begun and not ended.
+    #[must_use]
+    pub fn is_within_line(&self) -> bool {
+        !self.line.is_empty() || self.overlong || !matches!(self.telnet, Telnet::Text)
+    }
+
     /// Takes bytes off the front of `input` until a line ends or there are no more.
     /// What is left in `input` belongs to the lines after it.
     pub fn decode(&mut self, input: &mut &[u8]) -> Option<Decoded> {

@@ -33,6 +33,8 @@ sentences! {
     not_ftp: UNAVAILABLE "This is an FTP server.",
     /// Too many commands in a row were none.
     too_many_bad_commands: UNAVAILABLE "Too many bad commands.",
+    /// A panic, which ends the session that it happened in.
+    server_error: UNAVAILABLE "An error in the server ends this session.",
 }
 
 // Commands as such.
@@ -46,6 +48,39 @@ sentences! {
     not_implemented: NOT_IMPLEMENTED "Command not implemented.",
     /// A command that needs a log-in, before there is one.
     log_in_first: NOT_LOGGED_IN "Log in with USER and PASS first.",
+}
+
+// Security (RFC 2228, RFC 4217).
+
+sentences! {
+    /// AUTH TLS: what follows is the handshake.
+    tls_begins: SECURITY_ACCEPTED "Begin TLS now.",
+    /// AUTH again.
+    tls_stands: BAD_SEQUENCE "TLS is spoken already.",
+    /// AUTH with a mechanism other than TLS.
+    unknown_mechanism: BAD_PARAMETER "Only TLS is known.",
+    /// PBSZ: TLS has no buffer to agree on.
+    no_buffer: OKAY "PBSZ=0",
+    /// PBSZ and PROT before AUTH.
+    auth_first: BAD_SEQUENCE "AUTH TLS comes first.",
+    /// PROT before PBSZ.
+    pbsz_first: BAD_SEQUENCE "PBSZ 0 comes first.",
+    /// PROT C.
+    data_in_clear: OKAY "Data connections are not encrypted.",
+    /// PROT P.
+    data_protected: OKAY "Data connections are encrypted.",
+    /// PROT S and PROT E, which RFC 2228 has and TLS has not.
+    unknown_protection: PROTECTION_UNKNOWN "Only C and P are known.",
+    /// PROT C where `tls_data_required` is on.
+    data_must_be_protected: DENIED_BY_POLICY "Data connections must be encrypted.",
+    /// A transfer before PROT P where `tls_data_required` is on.
+    protect_data_first: PROTECTION_NEEDED "Use PROT P first: no data is sent in clear.",
+    /// CCC: whoever reads along would see the rest, and could add to it.
+    no_way_back: DENIED_BY_POLICY "The control connection stays encrypted.",
+    /// The TLS handshake of a data connection failed.
+    data_not_protected: BAD_PROTOCOL "The TLS handshake of the data connection failed.",
+    /// The same, because it was a new one where `tls_session_reuse` is `require`.
+    session_not_reused: BAD_PROTOCOL "The data connection must resume the TLS session of the control connection.",
 }
 
 // Log-in.
@@ -65,6 +100,8 @@ sentences! {
     authentication_failed_for_good: NOT_LOGGED_IN "Authentication failed. Disconnecting.",
     /// `enable_anonymous` is off.
     no_anonymous: NOT_LOGGED_IN "Anonymous access not allowed.",
+    /// USER in clear, where `tls` is `required`.
+    tls_first: NOT_LOGGED_IN "Use AUTH TLS first: no name and no password is taken in clear.",
     /// `max_per_user`, or the user's own `max_cons`, is reached.
     user_full: NOT_LOGGED_IN "Too many sessions of this user.",
     /// The user's home cannot be opened.
@@ -155,6 +192,8 @@ sentences! {
     not_enough_privileges: FILE_UNAVAILABLE "Not enough privileges.",
     /// A name with a byte that no reply line could carry.
     forbidden_byte: BAD_NAME "A name may not contain NUL, CR or LF.",
+    /// A name that is not there yet, with a byte that terminals obey.
+    control_byte: BAD_NAME "A new name may not contain control characters.",
     /// A name or path over the limit of the file system.
     name_too_long: BAD_NAME "File name too long.",
     /// The disk is full.
@@ -232,6 +271,12 @@ pub fn syntax_error(syntax: Syntax) -> Reply {
 #[must_use]
 pub fn logged_in(login_msg: &str) -> Reply {
     Reply::text(Code::LOGGED_IN, login_msg)
+}
+
+/// USER from a client whose certificate stands for the password: `login_msg`.
+#[must_use]
+pub fn authorized(login_msg: &str) -> Reply {
+    Reply::text(Code::AUTHORIZED, login_msg)
 }
 
 /// PASV.
@@ -416,6 +461,7 @@ mod tests {
             shutting_down(),
             not_ftp(),
             too_many_bad_commands(),
+            server_error(),
             goodbye("Goodbye."),
             unknown_command(),
             line_too_long(),
@@ -476,6 +522,7 @@ mod tests {
             not_enough_privileges(),
             unavailable("No such file or directory."),
             forbidden_byte(),
+            control_byte(),
             name_too_long(),
             no_space(),
             over_quota(),

@@ -49,6 +49,10 @@ codes! {
     LOGGED_IN = 230;
     FILE_OKAY = 250;
     CREATED = 257;
+    /// RFC 2228 section 5: logged in by what the security exchange told.
+    AUTHORIZED = 232;
+    /// RFC 2228 section 5.
+    SECURITY_ACCEPTED = 234;
     NEED_PASSWORD = 331;
     PENDING = 350;
     UNAVAILABLE = 421;
@@ -62,9 +66,15 @@ codes! {
     NOT_IMPLEMENTED = 502;
     BAD_SEQUENCE = 503;
     BAD_PARAMETER = 504;
-    /// RFC 2428 section 2.
+    /// RFC 4217 section 9.
+    PROTECTION_NEEDED = 521;
+    /// RFC 2428 section 2; RFC 4217 section 10 for TLS.
     BAD_PROTOCOL = 522;
     NOT_LOGGED_IN = 530;
+    /// RFC 2228 section 5.
+    DENIED_BY_POLICY = 534;
+    /// RFC 2228 section 5.
+    PROTECTION_UNKNOWN = 536;
     FILE_UNAVAILABLE = 550;
     OVER_ALLOCATION = 552;
     BAD_NAME = 553;

@@ -14,13 +14,14 @@ use tokio_util::task::TaskTracker;
 
 use super::Stop;
 use super::connection::Connection;
-use super::control::Control;
+use super::control::{Control, Greeting};
+use super::panics::{Panicked, caught};
 use super::stream::ControlStream;
 use crate::data::Standing;
 use crate::limits::{Refusal, Seat};
 use crate::observe::events::{self, SessionId};
 use crate::protocol::replies;
-use crate::session::{Ending, Service, Session};
+use crate::session::{Service, Session};
 
 /// Connections that may wait to be accepted: a burst of clients after a restart is not turned away.
 const BACKLOG: i32 = 4096;
@@ -42,11 +43,10 @@ pub(super) struct Gate {
 ///
 /// # Errors
 /// The address that could not be bound, and why.
-pub(super) fn listen(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
+pub(super) fn listen(sockets: &[SocketAddr]) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
     // `::` takes IPv4 in as well, unless IPv4 has a listener of its own.
-    let v6_only = addresses.iter().any(IpAddr::is_ipv4);
-    let sockets = addresses.iter().map(|&address| SocketAddr::new(address, port));
-    sockets.map(|address| bind(address, v6_only).map_err(|error| (address, error))).collect()
+    let v6_only = sockets.iter().any(SocketAddr::is_ipv4);
+    sockets.iter().map(|&address| bind(address, v6_only).map_err(|error| (address, error))).collect()
 }
 
 fn bind(address: SocketAddr, v6_only: bool) -> io::Result<TcpListener> {
@@ -68,14 +68,18 @@ impl Gate {
         Self { service, sessions, stop, last_id: AtomicU64::new(0), lingering }
     }
 
-    /// Accepts until told to stop.
-    pub(super) async fn accept_all(self: Arc<Self>, listener: TcpListener) {
+    /// Accepts until told to stop. A panic costs the connection that it happened with.
+    pub(super) async fn accept_all(self: Arc<Self>, listener: TcpListener, greeting: Greeting) {
+        while caught(self.accept_each(&listener, greeting)).await == Err(Panicked) {}
+    }
+
+    async fn accept_each(self: &Arc<Self>, listener: &TcpListener, greeting: Greeting) {
         loop {
             tokio::select! {
                 biased;
                 () = self.stop.drain.cancelled() => return,
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.receive(stream, peer),
+                    Ok((stream, peer)) => self.receive(stream, peer, greeting),
                     // The peer went away between its connect and our accept.
                     Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                     Err(error) => {
@@ -87,9 +91,9 @@ impl Gate {
         }
     }
 
-    fn receive(self: &Arc<Self>, mut stream: TcpStream, peer: SocketAddr) {
+    fn receive(self: &Arc<Self>, mut stream: TcpStream, peer: SocketAddr, greeting: Greeting) {
         match self.service.proxies.standing(peer) {
-            Standing::Direct => self.welcome(stream, peer),
+            Standing::Direct => self.welcome(stream, peer, greeting),
             Standing::Refused => events::not_a_proxy(peer),
             Standing::Proxy => {
                 let gate = Arc::clone(self);
@@ -97,7 +101,7 @@ impl Gate {
                     tokio::select! {
                         () = gate.stop.drain.cancelled() => {}
                         named = gate.service.proxies.client_of(&mut stream, peer) => match named {
-                            Ok(Some(client)) => gate.welcome(stream, client),
+                            Ok(Some(client)) => gate.welcome(stream, client, greeting),
                             Ok(None) => events::probe(peer),
                             Err(why) => events::proxy_refused(peer, &why),
                         },
@@ -107,10 +111,10 @@ impl Gate {
         }
     }
 
-    fn welcome(&self, stream: TcpStream, peer: SocketAddr) {
+    fn welcome(&self, stream: TcpStream, peer: SocketAddr, greeting: Greeting) {
         let peer = canonical(peer);
         match self.admit(peer.ip()) {
-            Ok(seat) => self.begin(stream, peer, seat),
+            Ok(seat) => self.begin(stream, peer, seat, greeting),
             Err(why) => {
                 events::refused(peer, why);
                 self.turn_away(stream, why);
@@ -125,19 +129,12 @@ impl Gate {
         self.service.seats.admit(ip)
     }
 
-    fn begin(&self, stream: TcpStream, peer: SocketAddr, seat: Seat) {
+    fn begin(&self, stream: TcpStream, peer: SocketAddr, seat: Seat, greeting: Greeting) {
         let Ok(local) = prepare(&stream, self.service.settings.keepalive.limit()) else { return };
         let id = SessionId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
         let session = Session::new(id, peer, canonical(local), Arc::clone(&self.service));
-        let (started, moved) = (session.started, Arc::clone(&session.moved));
-        let control = Control::new(ControlStream(stream), session, seat, self.stop.clone());
-        self.sessions.spawn(async move {
-            let ending = control.converse().await;
-            match ending {
-                Ending::Probe => events::probe(peer),
-                ending => events::session_closed(id, &ending, started.elapsed(), moved.uploaded(), moved.downloaded()),
-            }
-        });
+        let control = Control::new(ControlStream(stream), session, seat, self.stop.clone()).greeted_by(greeting);
+        self.sessions.spawn(control.converse());
     }
 
     /// Says why, and lets the client read it.

@@ -3,12 +3,14 @@
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
 use crate::protocol::{Decoded, LineDecoder, Reply};
+use crate::tls::{MaybeTls, Secured, Shield};
 
 /// What one read takes at most, in bytes. The room for it is on the stack: an idle session holds no buffer.
 const READ_SIZE: usize = 4096;
@@ -18,9 +20,9 @@ const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// takes the last reply with it.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// A control connection over any stream, plain now, encrypted one day.
+/// A control connection over any stream, plain or encrypted.
 pub(super) struct Connection<S> {
-    stream: S,
+    stream: MaybeTls<S>,
     decoder: LineDecoder,
     /// Bytes of lines to come, which arrived with the last one.
     ahead: Vec<u8>,
@@ -28,7 +30,33 @@ pub(super) struct Connection<S> {
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, decoder: LineDecoder::default(), ahead: Vec::new() }
+        Self { stream: MaybeTls::Plain(stream), decoder: LineDecoder::default(), ahead: Vec::new() }
+    }
+
+    /// Speaks TLS from here on. The connection is lost if the handshake fails, or is dropped while it is made.
+    ///
+    /// # Errors
+    /// What went wrong. [`io::ErrorKind::InvalidData`]: more than the command that asked for TLS has come in clear, which
+    /// somebody on the way may have added, to be taken for the client's own (CVE-2011-1575).
+    pub(super) async fn secure(&mut self, shield: &Arc<Shield>) -> io::Result<Secured> {
+        if !self.ahead.is_empty() || self.decoder.is_within_line() {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "commands in clear came with it"));
+        }
+        let MaybeTls::Plain(stream) = std::mem::replace(&mut self.stream, MaybeTls::Lost) else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        match shield.secure_control(stream).await {
+            Ok((stream, secured)) => {
+                self.stream = MaybeTls::Secured(Box::new(stream));
+                self.decoder = LineDecoder::default();
+                Ok(secured)
+            }
+            Err((error, stream)) => {
+                // To be closed in order, or the alert that says what was wrong is lost.
+                self.stream = stream.map_or(MaybeTls::Lost, MaybeTls::Plain);
+                Err(error)
+            }
+        }
     }
 
     /// The next line; `None` at the end of the stream. May be dropped while it waits: nothing is lost.
@@ -50,8 +78,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     buffer.filled().len()
                 })
             });
-            if read.await? == 0 {
-                return Ok(None);
+            match read.await {
+                // Not all clients say close_notify, and no command is cut by its lack: what is no whole line is none.
+                Ok(0) => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+                Ok(_) => {}
+                Err(error) => return Err(error),
             }
         }
     }
@@ -74,12 +106,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) async fn say(&mut self, reply: &Reply) -> io::Result<()> {
         let mut bytes = Vec::new();
         reply.encode(&mut bytes);
-        timeout(WRITE_DEADLINE, self.stream.write_all(&bytes)).await?
+        let said = async {
+            self.stream.write_all(&bytes).await?;
+            self.stream.flush().await
+        };
+        timeout(WRITE_DEADLINE, said).await?
     }
 
     /// Ends the connection so that the last reply arrives.
     pub(super) async fn close(mut self) {
-        if self.stream.shutdown().await.is_ok() {
+        if matches!(timeout(LINGER, self.stream.shutdown()).await, Ok(Ok(()))) {
             let drained = async {
                 let mut room = [0; 512];
                 while matches!(self.stream.read(&mut room).await, Ok(1..)) {}
@@ -118,6 +154,7 @@ mod tests {
         }
     }
 
+    /// T07.
     #[tokio::test(start_paused = true)]
     async fn a_client_that_never_reads_is_gone_after_a_while() {
         let (_client, server) = tokio::io::duplex(16);

@@ -1,5 +1,8 @@
 //! The command loop: one line, one command, one final reply. Nobody else writes to the control connection.
 
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -7,13 +10,15 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Stop;
 use super::connection::Connection;
+use super::panics::caught;
 use crate::commands::{self, Entry};
 use crate::data::DataPlan;
 use crate::limits::Seat;
 use crate::observe::events;
 use crate::protocol::foreign::is_foreign;
 use crate::protocol::{Argument, Decoded, Reply, replies};
-use crate::session::{Conversation, Ending, Outcome, Phase, Session};
+use crate::session::{Conversation, Ending, Outcome, Phase, Protection, Session};
+use crate::tls::Tls;
 
 /// Bad commands in a row that end a session: it is not FTP that is spoken here.
 const BAD_COMMANDS: u32 = 10;
@@ -27,11 +32,23 @@ pub(super) struct Control<S> {
     pub(super) conversation: Conversation,
     seat: Seat,
     pub(super) stop: Stop,
+    greeting: Greeting,
     /// A line that came during a transfer and waits for its end.
     pub(super) held: Option<Vec<u8>>,
     bad_commands: u32,
     heard: u64,
+    /// Whether the log tells of its end: of each that had a beginning there, and of each that was cut short.
+    is_told: bool,
     last_activity: Instant,
+}
+
+/// What comes first on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Greeting {
+    /// The banner.
+    Banner,
+    /// A TLS handshake, and the banner after it: implicit FTPS.
+    Tls,
 }
 
 /// Whether the loop goes on.
@@ -44,18 +61,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             conversation: Conversation { session, phase: Phase::greeted() },
             seat,
             stop,
+            greeting: Greeting::Banner,
             held: None,
             bad_commands: 0,
             heard: 0,
+            is_told: true,
             last_activity: Instant::now(),
         }
     }
 
-    /// Holds the conversation; says how it ended.
+    /// The same with something else first.
+    pub(super) fn greeted_by(self, greeting: Greeting) -> Self {
+        Self { greeting, ..self }
+    }
+
+    /// Holds the conversation, and logs how it ended.
     pub(super) async fn converse(mut self) -> Ending {
-        let ending = self.run().await.err().unwrap_or(Ending::Left);
-        let Self { mut connection, conversation, seat, heard, .. } = self;
-        let id = conversation.session.id;
+        let ending = how_it_ended(self.run()).await;
+        let Self { mut connection, conversation, seat, heard, is_told, .. } = self;
+        let Session { id, peer, started, ref moved, .. } = conversation.session;
+        let moved = Arc::clone(moved);
+        if matches!(ending, Ending::Panicked) {
+            events::session_panicked(id);
+        }
         // The seat, the place among the user's sessions and the passive port are free before the client hears that
         // the session is over: it may be back sooner than this task goes on.
         drop((conversation, seat));
@@ -65,11 +93,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             let _ = timeout(PARTING, connection.say(&parting)).await;
         }
         connection.close().await;
-        let probe = heard == 0;
-        if probe && matches!(ending, Ending::Left | Ending::Lost(_)) { Ending::Probe } else { ending }
+        if heard == 0 && matches!(ending, Ending::Left | Ending::Lost(_)) {
+            events::probe(peer);
+        } else if is_told {
+            events::session_closed(id, &ending, started.elapsed(), moved.uploaded(), moved.downloaded());
+        }
+        ending
     }
 
     async fn run(&mut self) -> Step {
+        if self.greeting == Greeting::Tls {
+            self.secure().await?;
+        }
         let banner = replies::welcome(&self.conversation.session.service.settings.welcome_msg);
         self.say(&banner).await?;
         loop {
@@ -77,12 +112,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
                 Some(line) => Decoded::Line(line),
                 None => self.hear().await?,
             };
-            if self.heard == 0 {
-                // Not sooner: whoever says nothing is a probe, and there are many.
-                let session = &self.conversation.session;
-                events::session_opened(session.id, session.peer, session.local, session.service.seats.taken());
-            }
-            self.heard += 1;
+            self.note_heard();
             match decoded {
                 Decoded::Line(line) => self.obey(&line).await?,
                 Decoded::TooLong => self.answer(replies::line_too_long()).await?,
@@ -90,6 +120,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             }
             self.last_activity = Instant::now();
         }
+    }
+
+    /// A session begins with the first that is heard. Whoever says nothing is a probe, and there are many.
+    fn note_heard(&mut self) {
+        if self.heard == 0 {
+            let session = &self.conversation.session;
+            let sessions = session.service.seats.taken();
+            self.is_told = events::session_opened(session.id, session.peer, session.local, sessions);
+        }
+        self.heard += 1;
+    }
+
+    /// Begins to speak TLS.
+    async fn secure(&mut self) -> Step {
+        let shield = self.conversation.session.service.tls.as_ref().map(Tls::shield);
+        let shield = shield.ok_or_else(|| Ending::Handshake(io::ErrorKind::Unsupported.into()))?;
+        let handshake = tokio::select! {
+            biased;
+            () = self.stop.drain.cancelled() => return Err(Ending::Shutdown),
+            handshake = self.connection.secure(&shield) => handshake,
+        };
+        // Whoever connects and leaves is a probe here as well.
+        let left = |error: &io::Error| self.heard == 0 && error.kind() == io::ErrorKind::UnexpectedEof;
+        let secured = handshake.map_err(|error| if left(&error) { Ending::Left } else { Ending::Handshake(error) })?;
+        self.note_heard();
+        let session = &mut self.conversation.session;
+        events::secured(session.id, &secured.parameters, secured.client_names());
+        session.protection = Protection::begun(secured, self.greeting == Greeting::Tls);
+        Ok(())
     }
 
     /// Waits for a line, as long as the timeouts allow.
@@ -125,15 +184,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         let shown = if entry.spec.secret { None } else { Some(argument.bytes()) };
         events::command(id, entry.spec.verb, shown);
         let stop = self.stop.drain.clone();
+        let login_deadline = self.login_deadline();
         let outcome = tokio::select! {
             biased;
             outcome = self.run_command(entry, argument) => outcome,
+            // Where many wait for their passwords to be hashed, nobody waits for longer than he has.
+            () = until(login_deadline) => return Err(Ending::TimedOut),
             // A log-in that waits for its refusal, say, does not hold up the end of the server.
             () = stop.cancelled() => return Err(Ending::Shutdown),
         };
         match outcome {
             Outcome::Say(reply) => self.answer(reply).await,
             Outcome::Work(task) => self.work(*task).await,
+            Outcome::Secure(reply) => {
+                self.answer(reply).await?;
+                self.secure().await
+            }
             Outcome::Close(reply) => Err(Ending::Closed(reply)),
         }
     }
@@ -170,11 +236,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     /// `login_timeout` after the greeting.
     fn deadline(&self) -> Option<Instant> {
         let settings = &self.conversation.session.service.settings;
-        let after = |since: Instant, limit: Option<Duration>| limit.and_then(|limit| since.checked_add(limit));
-        let idle = after(self.last_activity, settings.idle_timeout.limit());
+        let idle = settings.idle_timeout.limit().and_then(|limit| self.last_activity.checked_add(limit));
+        self.login_deadline().into_iter().chain(idle).min()
+    }
+
+    /// `login_timeout` after the greeting, as long as nobody is logged in.
+    fn login_deadline(&self) -> Option<Instant> {
+        let limit = self.conversation.session.service.settings.login_timeout.limit()?;
         match self.conversation.phase {
-            Phase::Greeted { since, .. } => after(since, settings.login_timeout.limit()).into_iter().chain(idle).min(),
-            Phase::LoggedIn(_) => idle,
+            Phase::Greeted { since, .. } => since.checked_add(limit),
+            Phase::LoggedIn(_) => None,
         }
     }
 
@@ -194,6 +265,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     }
 }
 
+async fn how_it_ended(conversation: impl Future<Output = Step>) -> Ending {
+    caught(conversation).await.map_or(Ending::Panicked, |step| step.err().unwrap_or(Ending::Left))
+}
+
 /// Lets the client's data connection in, if one is waited for.
 async fn welcome(phase: &mut Phase) {
     match phase {
@@ -208,3 +283,6 @@ async fn until(deadline: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

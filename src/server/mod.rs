@@ -7,6 +7,7 @@ mod converse;
 mod health;
 mod identity;
 mod ownership;
+mod panics;
 mod prepare;
 mod signals;
 mod start;
@@ -29,8 +30,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::observe::events;
 use crate::session::Service;
 use crate::settings::Settings;
+use control::Greeting;
 
 /// The end of the server, in two steps.
 #[derive(Debug, Clone, Default)]
@@ -44,11 +47,15 @@ struct Stop {
 /// A server that listens and has not accepted anybody yet.
 pub struct Server {
     service: Arc<Service>,
-    listeners: Vec<TcpListener>,
+    listeners: Listeners,
 }
 
 /// Sockets that are bound, before anything else is done: as root, maybe, which is given up next.
-pub struct Listeners(Vec<TcpListener>);
+pub struct Listeners {
+    control: Vec<TcpListener>,
+    /// For those who speak TLS from the first byte.
+    implicit: Vec<TcpListener>,
+}
 
 impl Listeners {
     /// Binds the addresses of the settings. Within a runtime.
@@ -56,21 +63,33 @@ impl Listeners {
     /// # Errors
     /// The address that could not be bound, and why.
     pub fn bind(settings: &Settings) -> Result<Self, (SocketAddr, io::Error)> {
-        accept::listen(&settings.ip.iter().collect::<Vec<_>>(), settings.port).map(Self)
+        let control: Vec<_> = settings.ip.iter().map(|address| SocketAddr::new(address, settings.port)).collect();
+        let implicit: Vec<_> = settings.tls_listen.iter().collect();
+        Ok(Self { control: accept::listen(&control)?, implicit: accept::listen(&implicit)? })
     }
 
     /// Where they listen; with port 0 in the settings this tells which port it became.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.0.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+        addresses(&self.control)
     }
+
+    /// The same of those for implicit FTPS.
+    #[must_use]
+    pub fn implicit_addresses(&self) -> Vec<SocketAddr> {
+        addresses(&self.implicit)
+    }
+}
+
+fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
+    listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
 }
 
 impl Server {
     /// A server that has not let anybody in yet.
     #[must_use]
     pub fn new(listeners: Listeners, service: Service) -> Self {
-        Self { service: Arc::new(service), listeners: listeners.0 }
+        Self { service: Arc::new(service), listeners }
     }
 
     /// Serves until SIGTERM or SIGINT, then ends every session; a second signal does not wait for them.
@@ -91,13 +110,17 @@ impl Server {
         let sessions = TaskTracker::new();
         let steps = Stop { drain: stop.clone(), halt: CancellationToken::new() };
         let gate = Arc::new(accept::Gate::new(Arc::clone(&service), sessions.clone(), steps.clone()));
-        for listener in listeners {
-            sessions.spawn(Arc::clone(&gate).accept_all(listener));
+        for (listeners, greeting) in [(listeners.control, Greeting::Banner), (listeners.implicit, Greeting::Tls)] {
+            for listener in listeners {
+                sessions.spawn(Arc::clone(&gate).accept_all(listener, greeting));
+            }
         }
         tokio::select! {
             () = stop.cancelled() => {}
             // Ends at once where there is no name to resolve, so the wait goes on for the stop alone.
             () = async { service.advertiser.keep_resolved().await; std::future::pending().await } => {}
+            () = async { if let Some(tls) = &service.tls { tls.keep_fresh().await } else { std::future::pending().await } } => {}
+            () = events::keep_telling_floods() => {}
         }
         sessions.close();
         let grace = service.settings.shutdown_grace.limit().unwrap_or_default();
@@ -105,5 +128,6 @@ impl Server {
             steps.halt.cancel();
             sessions.wait().await;
         }
+        events::tell_all_floods();
     }
 }

@@ -3,9 +3,10 @@
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use crate::settings::{Loaded, Origin, Problem, Problems, Settings, Surroundings, examine};
+use crate::settings::{Loaded, Masquerade, Origin, Problem, Problems, Settings, Surroundings, TlsMode, examine};
+use crate::tls::{self, Tls};
 use crate::users::{AnonymousUser, Finding, Roster, RosterSources, SingleUser, UsersText};
 
 /// Settings and users that may serve.
@@ -15,6 +16,8 @@ pub struct Prepared {
     pub loaded: Loaded,
     /// Who may log in.
     pub roster: Roster,
+    /// TLS, unless it is off.
+    pub tls: Option<Tls>,
     /// What an operator should look at.
     pub warnings: Vec<String>,
 }
@@ -36,6 +39,7 @@ pub fn prepare(loaded: Result<Loaded, Problems>, current_directory: &Path) -> Re
     settings.home_root = current_directory.join(&settings.home_root);
     settings.anonymous_path = current_directory.join(&settings.anonymous_path);
 
+    let tls = if complaints.is_empty() { read_tls(&loaded, current_directory) } else { Ok(None) };
     let roster = read_roster(&loaded, current_directory);
     // Accounts that could not be read are no reason to say that there are none.
     let accounts = roster.as_ref().ok().filter(|_| complaints.is_empty());
@@ -46,12 +50,17 @@ pub fn prepare(loaded: Result<Loaded, Problems>, current_directory: &Path) -> Re
     };
     let found = examine(&loaded, &surroundings);
     complaints.extend(told(&found.problems));
+    let tls = tls.unwrap_or_else(|complaint| {
+        complaints.push(complaint);
+        None
+    });
     match roster {
         Ok((roster, warnings)) if complaints.is_empty() => {
             let mut all = std::mem::take(&mut loaded.warnings);
             all.extend(found.warnings);
             all.extend(warnings.iter().map(ToString::to_string));
-            Ok(Prepared { loaded, roster, warnings: all })
+            all.extend(tls.as_ref().map(Tls::warnings).unwrap_or_default());
+            Ok(Prepared { loaded, roster, tls, warnings: all })
         }
         Ok(_) => Err(Complaints(complaints)),
         Err(more) => {
@@ -85,6 +94,37 @@ fn read_roster(loaded: &Loaded, current_directory: &Path) -> Result<(Roster, Vec
         .then_some(AnonymousUser { home: &settings.anonymous_path, permissions: settings.anonymous_perm });
     let sources = RosterSources { home_root: &settings.home_root, texts: &texts, single, anonymous };
     Roster::assemble(&sources).map_err(|findings| findings.iter().map(ToString::to_string).collect())
+}
+
+/// The TLS that the settings ask for. Its complaints begin with the name of the setting, which becomes its place.
+fn read_tls(loaded: &Loaded, current_directory: &Path) -> Result<Option<Tls>, String> {
+    let settings = &loaded.settings;
+    if settings.tls == TlsMode::Off {
+        return Ok(None);
+    }
+    let absolute = |path: &PathBuf| current_directory.join(path);
+    let options = tls::Options {
+        pair: settings.tls_cert.as_ref().map(absolute).zip(settings.tls_key.as_ref().map(absolute)),
+        client_ca: settings.tls_client_ca.as_ref().map(absolute),
+        min_version: settings.tls_min_version,
+        session_reuse: settings.tls_session_reuse,
+        own_names: own_names(settings),
+    };
+    Tls::load(options).map(Some).map_err(|complaint| {
+        let (setting, rest) = complaint.split_once(':').unwrap_or(("tls", &complaint));
+        format!("{}:{rest}", loaded.place(setting))
+    })
+}
+
+/// What clients may call this server.
+fn own_names(settings: &Settings) -> Vec<String> {
+    let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    let told = match &settings.masquerade_address {
+        Masquerade::Off => None,
+        Masquerade::Address(address) => Some(address.to_string()),
+        Masquerade::Name(name) => Some(name.clone()),
+    };
+    told.into_iter().chain(host).chain(["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()]).collect()
 }
 
 /// The users file and what to call it; none is fine where nobody asked for one by name.

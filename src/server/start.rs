@@ -23,8 +23,9 @@ use crate::files::create_home;
 use crate::limits::{PaceSettings, Paces, Seats, SharedRates, Stays, Tries};
 use crate::observe::{LogError, LogSettings, StartScreen, TransferLog, UserLine};
 use crate::session::Service;
-use crate::settings::{Count, FIELDS, Loaded, Masquerade, Origin, PortRange, Settings};
-use crate::users::{Account, Authenticator, Roster};
+use crate::settings::{Count, FIELDS, Loaded, Masquerade, Origin, PortRange, Settings, TlsMode};
+use crate::tls::Tls;
+use crate::users::{Account, Authenticator};
 
 /// Descriptors that are none of a session's: the log, the listeners, the runtime's own.
 const SPARE_DESCRIPTORS: u64 = 64;
@@ -55,6 +56,7 @@ pub fn build_service(prepared: Prepared) -> Result<Service, LogError> {
         sums: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZeroUsize::get))),
         transfer_log,
         zone,
+        tls: prepared.tls,
         settings: Arc::new(settings),
     })
 }
@@ -155,12 +157,15 @@ fn try_source_port(port: u16) -> nix::Result<()> {
 
 /// What is in force, in words; made before the service takes the settings.
 #[must_use]
-pub fn start_screen(loaded: &Loaded, roster: &Roster) -> StartScreen {
+pub fn start_screen(prepared: &Prepared) -> StartScreen {
+    let Prepared { loaded, roster, tls, .. } = prepared;
     let settings = &loaded.settings;
     StartScreen {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         sources: sources(loaded),
         listening: settings.ip.iter().map(|address| SocketAddr::new(address, settings.port)).collect(),
+        implicit: settings.tls_listen.iter().collect(),
+        tls: tls_in_words(settings, tls),
         advertised: advertised(settings),
         passive_ports: own_range(settings).to_string(),
         users: roster
@@ -177,6 +182,15 @@ pub fn start_screen(loaded: &Loaded, roster: &Roster) -> StartScreen {
     }
 }
 
+fn tls_in_words(settings: &Settings, tls: &Option<Tls>) -> Vec<String> {
+    let Some(tls) = tls else { return vec!["off".to_owned()] };
+    let mode = match settings.tls {
+        TlsMode::Required if settings.tls_data_required => "required, for data connections too".to_owned(),
+        mode => mode.to_string(),
+    };
+    vec![format!("{mode}; from version {}", settings.tls_min_version), tls.certificate().to_string()]
+}
+
 /// What users.conf says of this user besides the four columns, as it stands there.
 fn own_limits(account: &Account) -> Vec<String> {
     let told = [
@@ -184,6 +198,7 @@ fn own_limits(account: &Account) -> Vec<String> {
         account.max_download.map(|rate| format!("max_download={rate}")),
         account.max_cons.map(|count| format!("max_cons={count}")),
         account.from.as_ref().map(|networks| format!("from={networks}")),
+        account.certificate.as_ref().map(|name| format!("certificate={name}")),
     ];
     told.into_iter().flatten().collect()
 }

@@ -123,8 +123,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
                 match self.run_command(entry, argument).await {
                     Outcome::Say(reply) => self.say(&reply).await?,
                     Outcome::Close(parting) => return Ok(Hearing::Quitting(parting)),
-                    // No command that is heard during work begins another.
-                    Outcome::Work(_) => {}
+                    // No command that is heard during work begins anything.
+                    Outcome::Work(_) | Outcome::Secure(_) => {}
                 }
             }
             _ => self.held = Some(line),

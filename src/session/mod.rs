@@ -3,12 +3,14 @@
 mod ending;
 mod member;
 mod outcome;
+mod protection;
 mod refusal;
 mod service;
 
 pub use ending::Ending;
 pub use member::{Member, Representation};
 pub use outcome::{IfClientLeaves, Outcome, Task};
+pub use protection::Protection;
 pub use service::Service;
 
 use std::net::SocketAddr;
@@ -32,6 +34,8 @@ pub struct Session {
     pub peer: SocketAddr,
     /// Our end of the control connection, canonical.
     pub local: SocketAddr,
+    /// What AUTH, PBSZ and PROT have brought about.
+    pub protection: Protection,
     /// Since the connection was accepted.
     pub started: Instant,
     /// What all sessions share.
@@ -109,6 +113,7 @@ impl Session {
             id,
             peer,
             local,
+            protection: Protection::default(),
             started: Instant::now(),
             service,
             facts: FactSet::default(),

@@ -15,6 +15,8 @@ pub enum Outcome {
     Say(Reply),
     /// Work that takes its time, while ABOR, STAT, NOOP and QUIT are heard.
     Work(Box<Task>),
+    /// A reply, and TLS from the next byte on.
+    Secure(Reply),
     /// A reply, and the end of the session once work under way is done.
     Close(Reply),
 }

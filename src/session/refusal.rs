@@ -4,6 +4,7 @@ use crate::data::{Failure, Report};
 use crate::files::FileError;
 use crate::path::BadName;
 use crate::protocol::{Reply, replies};
+use crate::tls::Exposed;
 
 impl From<BadName> for Reply {
     fn from(why: BadName) -> Self {
@@ -31,6 +32,7 @@ impl From<&FileError> for Reply {
             FileError::NoSpace => replies::no_space(),
             FileError::OverQuota => replies::over_quota(),
             FileError::InvalidName => replies::invalid_name(),
+            FileError::ControlByte => replies::control_byte(),
             FileError::Cancelled => replies::transfer_aborted(),
             FileError::TooLarge => replies::file_too_large(),
             FileError::ReadOnly => replies::unavailable("Read-only file system."),
@@ -49,6 +51,8 @@ impl From<&Report> for Reply {
         match &report.outcome {
             Ok(()) => replies::transfer_complete(),
             Err(Failure::NoConnection(_)) => replies::no_data_connection(),
+            Err(Failure::Exposed(Exposed::NotResumed)) => replies::session_not_reused(),
+            Err(Failure::Exposed(_)) => replies::data_not_protected(),
             Err(Failure::Stalled) => replies::transfer_stalled(report.bytes),
             Err(Failure::Broken(_)) => replies::transfer_broken(report.bytes),
             Err(Failure::Aborted) => replies::transfer_aborted(),

@@ -8,6 +8,7 @@ use crate::data::{Advertiser, PassivePorts, Proxies};
 use crate::limits::{Paces, Seats, Stays, Tries};
 use crate::observe::TransferLog;
 use crate::settings::Settings;
+use crate::tls::Tls;
 use crate::users::Authenticator;
 
 /// The appliance behind the sessions: settings, users, limits, and the ports of passive mode.
@@ -28,6 +29,8 @@ pub struct Service {
     pub passive: Arc<PassivePorts>,
     /// `proxy_protocol` and `proxy_from`.
     pub proxies: Proxies,
+    /// `tls` and what belongs to it; none where it is off.
+    pub tls: Option<Tls>,
     /// `masquerade_address` and `masquerade_map`.
     pub advertiser: Advertiser,
     /// Turns at reading files through for their sums: as many as there are processors, lest they do nothing else.

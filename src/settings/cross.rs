@@ -1,11 +1,11 @@
 //! What no setting can tell by itself: whether they fit each other, and the place they run in.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::load::Loaded;
 use super::problem::Problem;
 use super::table::Settings;
-use super::units::{Masquerade, ProxyProtocol};
+use super::units::{Masquerade, ProxyProtocol, TlsMode};
 
 /// What was found by looking at settings together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,6 +46,9 @@ pub(super) fn among_themselves(loaded: &Loaded, broken: &[&str]) -> Findings {
         listening_port_in_range(settings),
         slice_without_ports(settings),
         proxies_nowhere(settings),
+        half_a_pair(settings),
+        tls_without_tls(settings),
+        tls_port_taken(settings),
         half_a_user(settings),
         user_is_no_folder_name(settings),
         few_passive_ports(settings),
@@ -161,6 +164,37 @@ fn proxies_nowhere(settings: &Settings) -> Option<Finding> {
         ),
         _ => None,
     }
+}
+
+fn half_a_pair(settings: &Settings) -> Option<Finding> {
+    match (&settings.tls_cert, &settings.tls_key) {
+        (Some(_), None) => refuse(&["tls_cert", "tls_key"], "found a certificate alone, expected `tls_key` as well"),
+        (None, Some(_)) => refuse(&["tls_key", "tls_cert"], "found a key alone, expected `tls_cert` as well"),
+        _ => None,
+    }
+}
+
+fn tls_without_tls(settings: &Settings) -> Option<Finding> {
+    if settings.tls != TlsMode::Off {
+        return None;
+    }
+    if settings.tls_listen.iter().next().is_some() {
+        return refuse(
+            &["tls_listen", "tls"],
+            "found addresses while tls is off, expected tls to be allowed or required",
+        );
+    }
+    settings.tls_cert.as_ref()?;
+    warn(&["tls_cert", "tls"], "the certificate is not used, as tls is off")
+}
+
+fn tls_port_taken(settings: &Settings) -> Option<Finding> {
+    let taken = |socket: &SocketAddr| settings.passive_ports.contains(socket.port()) || socket.port() == settings.port;
+    let socket = settings.tls_listen.iter().filter(|socket| socket.port() != 0).find(taken)?;
+    refuse(
+        &["tls_listen", "passive_ports", "port"],
+        format!("found {socket}, expected a port that is neither `port` nor one of passive_ports"),
+    )
 }
 
 fn half_a_user(settings: &Settings) -> Option<Finding> {

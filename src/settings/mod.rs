@@ -34,8 +34,8 @@ pub use render::{readme_table, render_check, settings_file};
 pub use share::Share;
 pub use table::{FIELDS, Settings};
 pub use units::{
-    Cidrs, Count, Encoding, Identity, ListenAddresses, LogFormat, LogLevel, LogRotation, Masquerade, MasqueradeMap,
-    MasqueradeRule, MasqueradeTo, MasqueradeWhen, Octal, Permission, Permissions, PortRange, ProxyProtocol, Rate,
-    Secret, Slice, Span, UnknownLetter,
+    Cidrs, Count, Encoding, Identity, ListenAddresses, ListenSockets, LogFormat, LogLevel, LogRotation, Masquerade,
+    MasqueradeMap, MasqueradeRule, MasqueradeTo, MasqueradeWhen, Octal, Permission, Permissions, PortRange,
+    ProxyProtocol, Rate, Secret, SessionReuse, Slice, Span, TlsMode, TlsVersion, UnknownLetter,
 };
 pub use value::{Expected, Form, Value};

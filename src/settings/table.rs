@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use super::field::settings;
 use super::units::{
-    Cidrs, Count, Encoding, Identity, ListenAddresses, LogFormat, LogLevel, LogRotation, Masquerade, MasqueradeMap,
-    Octal, Permissions, PortRange, ProxyProtocol, Rate, Secret, Slice, Span,
+    Cidrs, Count, Encoding, Identity, ListenAddresses, ListenSockets, LogFormat, LogLevel, LogRotation, Masquerade,
+    MasqueradeMap, Octal, Permissions, PortRange, ProxyProtocol, Rate, Secret, SessionReuse, Slice, Span, TlsMode,
+    TlsVersion,
 };
 
 settings! {
@@ -116,6 +117,23 @@ settings! {
 
     /// How long running transfers may go on when the server is told to end.
     shutdown_grace: Span = "8s",
+
+    /// Whether clients may speak TLS after AUTH TLS, or must: `off`, `allowed`, `required`.
+    tls: TlsMode = "off",
+    /// PEM file of the certificate and those above it, followed when it changes; empty is one made at start.
+    tls_cert: Option<PathBuf> = "",
+    /// PEM file of its key, followed when it changes.
+    tls_key: Option<PathBuf> = "",
+    /// Whether data connections must be encrypted too, where `tls` is `required`.
+    tls_data_required: bool = "on",
+    /// The oldest version of TLS that is spoken: `1.2`, `1.3`.
+    tls_min_version: TlsVersion = "1.2",
+    /// Whether data connections resume the control connection's TLS session: `off`, `prefer`, `require`.
+    tls_session_reuse: SessionReuse = "prefer",
+    /// PEM file of those who vouch for client certificates, which then may stand for passwords; empty is nobody.
+    tls_client_ca: Option<PathBuf> = "",
+    /// Addresses with ports, such as `0.0.0.0:990`, for clients that speak TLS from the first byte; empty is none.
+    tls_listen: ListenSockets = "",
 
     /// Mode bits that new files and directories do not get, in octal.
     umask: Octal = "022",

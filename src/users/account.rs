@@ -23,6 +23,8 @@ pub struct Account {
     pub max_cons: Option<Count>,
     /// The networks the user may come from; from anywhere if `None`.
     pub from: Option<Cidrs>,
+    /// The name in a client certificate that stands for the password; none does if `None`.
+    pub certificate: Option<String>,
     /// The sentence after the log-in, instead of the general one.
     pub login_msg: Option<String>,
     /// The sentence after QUIT, instead of the general one.
@@ -69,6 +71,7 @@ impl Account {
             max_download: None,
             max_cons: None,
             from: None,
+            certificate: None,
             login_msg: None,
             quit_msg: None,
             anonymous: secret.is_none(),

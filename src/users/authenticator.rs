@@ -69,6 +69,15 @@ impl Authenticator {
         }
     }
 
+    /// The account of this name, if one of the names in a client's certificate stands for its password and the user may
+    /// come from `peer`.
+    #[must_use]
+    pub fn certified(&self, name: &[u8], shown: &[String], peer: IpAddr) -> Option<Arc<Account>> {
+        let account = self.roster.find(name)?;
+        let wanted = account.certificate.as_ref()?;
+        (shown.contains(wanted) && account.may_come_from(peer)).then(|| Arc::clone(account))
+    }
+
     fn stand_in(&self, name: &[u8]) -> Option<&Arc<Account>> {
         let choices = u64::try_from(self.stand_ins.len()).ok()?;
         let index = self.choice.hash_one(name).checked_rem(choices)?;
@@ -200,6 +209,7 @@ mod tests {
         }
     }
 
+    /// T14, T17.
     #[tokio::test]
     async fn hashes_wait_for_their_turn_and_unknown_names_take_the_same_way() {
         let hashed = authenticator([user("alice", HASH)]);

@@ -13,6 +13,7 @@ pub(super) enum Key {
     MaxDownload(Rate),
     MaxCons(Count),
     From(Cidrs),
+    Certificate(String),
     LoginMsg(String),
     QuitMsg(String),
 }
@@ -26,6 +27,7 @@ impl Key {
             "max_download" => unit(key, value).map(Self::MaxDownload),
             "max_cons" => unit(key, value).map(Self::MaxCons),
             "from" => unit(key, value).map(Self::From),
+            "certificate" => message(key, value).map(Self::Certificate),
             "login_msg" => message(key, value).map(Self::LoginMsg),
             "quit_msg" => message(key, value).map(Self::QuitMsg),
             "quota" => Err("quota is not supported by this version".to_owned()),
@@ -40,6 +42,7 @@ impl Key {
             Self::MaxDownload(rate) => account.max_download = Some(rate),
             Self::MaxCons(count) => account.max_cons = Some(count),
             Self::From(networks) => account.from = Some(networks),
+            Self::Certificate(name) => account.certificate = Some(name),
             Self::LoginMsg(text) => account.login_msg = Some(text),
             Self::QuitMsg(text) => account.quit_msg = Some(text),
         }
@@ -62,4 +65,4 @@ fn message(key: &str, value: &str) -> Result<String, String> {
     }
 }
 
-const KNOWN: &str = "max_upload, max_download, max_cons, from, login_msg, quit_msg";
+const KNOWN: &str = "max_upload, max_download, max_cons, from, certificate, login_msg, quit_msg";

@@ -9,8 +9,16 @@ use socket2::{Domain, Socket, Type};
 /// No answer takes this long; whoever waits for more than it hangs.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One control connection.
-pub(crate) struct Client(BufReader<TcpStream>);
+/// One control connection, in clear or not.
+pub(crate) struct Client {
+    lines: BufReader<Box<dyn Duplex>>,
+    socket: TcpStream,
+}
+
+/// What a control connection is spoken over.
+pub(crate) trait Duplex: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Duplex for T {}
 
 impl Client {
     /// Connects; the greeting is still to be read.
@@ -26,7 +34,8 @@ impl Client {
     fn over(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self(BufReader::new(stream))
+        let socket = stream.try_clone().unwrap();
+        Self { lines: BufReader::new(Box::new(stream)), socket }
     }
 
     /// Connects, logs in with the password `secret`, and says TYPE I.
@@ -40,12 +49,24 @@ impl Client {
     }
 
     fn enter(mut self, user: &str) -> Self {
-        let greeting = self.reply();
-        assert!(greeting.starts_with("220"), "greeted by: {greeting}");
+        self.expect("220");
+        self.sign_in(user);
+        self
+    }
+
+    /// Speaks on over another connection, made of this one's socket.
+    pub(crate) fn over_another<D: Duplex + 'static>(self, make: impl FnOnce(TcpStream) -> D) -> Self {
+        assert!(self.lines.buffer().is_empty(), "more came than was asked for");
+        let socket = self.socket.try_clone().unwrap();
+        Self { lines: BufReader::new(Box::new(make(self.socket))), socket }
+    }
+
+    /// Logs in with the password `secret`, and says TYPE I.
+    #[track_caller]
+    pub(crate) fn sign_in(&mut self, user: &str) {
         self.ask(&format!("USER {user}"), "331");
         self.ask("PASS secret", "230");
         self.ask("TYPE I", "200");
-        self
     }
 
     /// The next reply, all of its lines; empty at the end of the connection.
@@ -53,7 +74,7 @@ impl Client {
         let mut reply = String::new();
         loop {
             let mut line = Vec::new();
-            self.0.read_until(b'\n', &mut line).unwrap_or_else(|why| panic!("no reply: {why}; so far: {reply}"));
+            self.lines.read_until(b'\n', &mut line).unwrap_or_else(|why| panic!("no reply: {why}; so far: {reply}"));
             let line = String::from_utf8_lossy(&line);
             reply += &line;
             let is_last = line.len() > 3 && line.as_bytes()[..3].iter().all(u8::is_ascii_digit) && &line[3..4] == " ";
@@ -64,7 +85,7 @@ impl Client {
     }
 
     pub(crate) fn send(&mut self, line: &str) {
-        self.0.get_mut().write_all(format!("{line}\r\n").as_bytes()).unwrap();
+        self.lines.get_mut().write_all(format!("{line}\r\n").as_bytes()).unwrap();
     }
 
     /// Sends a line and reads the reply, whatever it is.
@@ -118,7 +139,7 @@ impl Client {
     /// A data connection from where the control connection comes from.
     #[track_caller]
     pub(crate) fn data(&mut self, to: SocketAddr) -> TcpStream {
-        let own = self.0.get_ref().local_addr().unwrap().ip();
+        let own = self.socket.local_addr().unwrap().ip();
         stream_from(own, to).unwrap_or_else(|why| panic!("data connection to {to}: {why}"))
     }
 
@@ -152,17 +173,17 @@ impl Client {
 
     /// Our end.
     pub(crate) fn local(&self) -> SocketAddr {
-        self.0.get_ref().local_addr().unwrap()
+        self.socket.local_addr().unwrap()
     }
 
     /// The server's end.
     pub(crate) fn server(&self) -> SocketAddr {
-        self.0.get_ref().peer_addr().unwrap()
+        self.socket.peer_addr().unwrap()
     }
 
     /// The connection itself, for what no client should do.
     pub(crate) fn stream(&self) -> &TcpStream {
-        self.0.get_ref()
+        &self.socket
     }
 }
 

@@ -1,7 +1,7 @@
 //! Where to listen, and whom to trust.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use ipnet::IpNet;
 
@@ -33,6 +33,31 @@ impl From<IpAddr> for ListenAddresses {
 }
 
 impl fmt::Display for ListenAddresses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_separated(f, &self.0)
+    }
+}
+
+/// Sockets to listen on, possibly none, and none twice.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ListenSockets(Vec<SocketAddr>);
+
+unit!(ListenSockets, List, "addresses with ports, with commas between, none twice, such as 0.0.0.0:990 or [::]:990");
+
+impl ListenSockets {
+    /// Each, as listed.
+    pub fn iter(&self) -> impl Iterator<Item = SocketAddr> + '_ {
+        self.0.iter().copied()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let sockets: Vec<SocketAddr> = separated(text, |item| item.parse().ok())?;
+        let twice = sockets.iter().enumerate().any(|(index, socket)| sockets[..index].contains(socket));
+        (!twice).then_some(Self(sockets))
+    }
+}
+
+impl fmt::Display for ListenSockets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_separated(f, &self.0)
     }
@@ -98,6 +123,12 @@ mod tests {
         }
         for text in ["", "localhost", "127.0.0.1,", "127.0.0.1,127.0.0.1", "1.2.3", "0.0.0.0:21"] {
             assert!(text.parse::<ListenAddresses>().is_err(), "{text}");
+        }
+        for (text, count) in [("", 0), ("0.0.0.0:990", 1), ("127.0.0.1:990, [::1]:990", 2)] {
+            assert_eq!(text.parse::<ListenSockets>().unwrap().iter().count(), count, "{text}");
+        }
+        for text in ["990", ":990", "0.0.0.0", "::1:990x", "0.0.0.0:990,", "0.0.0.0:990,0.0.0.0:990", "0.0.0.0:70000"] {
+            assert!(text.parse::<ListenSockets>().is_err(), "{text}");
         }
     }
 

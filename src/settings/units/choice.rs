@@ -60,6 +60,40 @@ choice! {
 }
 
 choice! {
+    /// Whether clients may, or must, speak TLS.
+    TlsMode: "off, allowed or required" {
+        /// Nobody does.
+        Off = "off",
+        /// Whoever says AUTH TLS.
+        Allowed = "allowed",
+        /// Everybody, before USER.
+        Required = "required",
+    }
+}
+
+choice! {
+    /// The oldest TLS that is spoken.
+    TlsVersion: "1.2 or 1.3, in quotes" {
+        /// RFC 5246.
+        Tls12 = "1.2",
+        /// RFC 8446.
+        Tls13 = "1.3",
+    }
+}
+
+choice! {
+    /// Whether data connections resume the TLS session of their control connection.
+    SessionReuse: "off, prefer or require" {
+        /// No session can be resumed.
+        Off = "off",
+        /// Those of clients that can.
+        Prefer = "prefer",
+        /// All, which ties each to its session.
+        Require = "require",
+    }
+}
+
+choice! {
     /// How a line of the log looks.
     LogFormat: "auto, text or json" {
         /// Text on a terminal, else JSON.

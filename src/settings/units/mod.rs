@@ -13,8 +13,8 @@ mod secret;
 mod slice;
 mod span;
 
-pub use address::{Cidrs, ListenAddresses};
-pub use choice::{LogFormat, LogLevel, LogRotation, ProxyProtocol};
+pub use address::{Cidrs, ListenAddresses, ListenSockets};
+pub use choice::{LogFormat, LogLevel, LogRotation, ProxyProtocol, SessionReuse, TlsMode, TlsVersion};
 pub use encoding::Encoding;
 pub use identity::Identity;
 pub use masquerade::{Masquerade, MasqueradeMap, MasqueradeRule, MasqueradeTo, MasqueradeWhen};

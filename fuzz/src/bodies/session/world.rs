@@ -75,10 +75,7 @@ impl World {
             let (ended, output) = tokio::join!(served, client.play(script));
             let ended = ended.expect("a seat for the only client");
             // Nothing else is a reason here, where no time runs out.
-            let expected = matches!(
-                ended,
-                Ending::Left | Ending::Probe | Ending::Closed(_) | Ending::NotFtp | Ending::BadCommands
-            );
+            let expected = matches!(ended, Ending::Left | Ending::Closed(_) | Ending::NotFtp | Ending::BadCommands);
             assert!(expected, "the session ended so: {ended}");
             output
         })

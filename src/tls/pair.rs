@@ -1,0 +1,53 @@
+//! A certificate chain and its key: read from PEM files, or made.
+
+use std::path::Path;
+
+use rcgen::generate_simple_self_signed;
+use tokio_rustls::rustls::Error;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+
+use super::{Options, wrong};
+
+/// A chain, the server's own certificate first, and the key to that.
+pub(super) struct Pair {
+    /// Never empty.
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) key: PrivateKeyDer<'static>,
+}
+
+impl Pair {
+    /// Reads both files.
+    pub(super) fn read(cert: &Path, key: &Path) -> Result<Self, String> {
+        let text = std::fs::read(cert).map_err(|error| wrong("tls_cert", cert, &error))?;
+        let chain: Vec<_> = CertificateDer::pem_slice_iter(&text)
+            .collect::<Result<_, _>>()
+            .map_err(|error| wrong("tls_cert", cert, &error))?;
+        if chain.is_empty() {
+            return Err(wrong("tls_cert", cert, &"no certificate is in it, expected PEM"));
+        }
+        let text = std::fs::read(key).map_err(|error| wrong("tls_key", key, &error))?;
+        // What was found instead is not told: it may be a part of the key.
+        let key = PrivateKeyDer::from_pem_slice(&text)
+            .map_err(|_| wrong("tls_key", key, &"no private key is in it, expected PEM without a passphrase"))?;
+        Ok(Self { chain, key })
+    }
+
+    /// Makes a pair that vouches for itself.
+    pub(super) fn make(names: &[String]) -> Result<Self, String> {
+        let made = generate_simple_self_signed(names)
+            .map_err(|error| format!("tls: no certificate could be made for {}: {error}", names.join(", ")))?;
+        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+        Ok(Self { chain: vec![made.cert.der().clone()], key: key.into() })
+    }
+}
+
+/// Why a chain and a key cannot be used together.
+pub(super) fn mismatch(options: &Options, error: &Error) -> String {
+    let Some((cert, key)) = &options.pair else { return format!("tls: {error}") };
+    match error {
+        Error::InconsistentKeys(_) => wrong("tls_key", key, &format_args!("not the key of {}", cert.display())),
+        Error::InvalidCertificate(_) => wrong("tls_cert", cert, error),
+        _ => wrong("tls_key", key, error),
+    }
+}

@@ -1,0 +1,170 @@
+//! The TLS of one session: of its control connection, and of the data connections that belong to it.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::server::{NoServerSessionStorage, ProducesTickets};
+use tokio_rustls::rustls::{HandshakeKind, ServerConfig, ServerConnection};
+use tokio_rustls::server::TlsStream;
+
+use super::certificate::Certificate;
+use super::stream::MaybeTls;
+use super::tickets::{OwnSession, OwnTickets};
+use crate::limits::Direction;
+use crate::settings::SessionReuse;
+
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Tickets for the control connection. Some clients use each once; none is known to keep more.
+const CONTROL_TICKETS: usize = 4;
+/// More of them, for clients that use each once, while they read what is sent to them anyway.
+const DOWNLOAD_TICKETS: usize = 1;
+/// None for an uploading client, who does not read: closing a connection with unread bytes in it is a reset, which
+/// may take the last bytes of the upload with it.
+const UPLOAD_TICKETS: usize = 0;
+
+/// What the handshakes of one session have in common: the certificate they began with, and the tickets that tie the
+/// data connections to the control connection.
+#[derive(Debug)]
+pub struct Shield {
+    config: Arc<ServerConfig>,
+    /// What the session is resumed by; none where it cannot be.
+    resumption: Option<(Arc<OwnTickets>, Arc<OwnSession>)>,
+    reuse: SessionReuse,
+}
+
+/// A control connection that speaks TLS, as its session sees it.
+#[derive(Debug, Clone)]
+pub struct Secured {
+    shield: Arc<Shield>,
+    /// The client's own certificate, which `tls_client_ca` has vouched for.
+    client: Option<Client>,
+    /// TLS version and cipher suite, for the log.
+    pub parameters: String,
+}
+
+#[derive(Debug, Clone)]
+struct Client {
+    der: CertificateDer<'static>,
+    names: Vec<String>,
+}
+
+/// A handshake that failed: why, and on what.
+pub type Failed<S> = (io::Error, Option<S>);
+
+/// Why a data connection is not protected.
+#[derive(Debug)]
+pub enum Exposed {
+    /// The handshake failed.
+    Handshake(io::Error),
+    /// It was one of its own, and `tls_session_reuse` is `require`.
+    NotResumed,
+    /// The client showed another certificate, or none, than on the control connection.
+    OtherCertificate,
+}
+
+impl Shield {
+    pub(super) fn new(config: Arc<ServerConfig>, keys: &Arc<dyn ProducesTickets>, reuse: SessionReuse) -> Self {
+        let resumption = match reuse {
+            SessionReuse::Off => None,
+            SessionReuse::Prefer | SessionReuse::Require => {
+                OwnTickets::new(keys).map(|tickets| (Arc::new(tickets), Arc::default()))
+            }
+        };
+        Self { config, resumption, reuse }
+    }
+
+    /// Makes the handshake of the control connection.
+    ///
+    /// # Errors
+    /// What went wrong with it, or [`io::ErrorKind::TimedOut`]; and the connection, to be closed, if it is still there.
+    pub async fn secure_control<S>(self: &Arc<Self>, stream: S) -> Result<(TlsStream<S>, Secured), Failed<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let stream = self.handshake(stream, CONTROL_TICKETS).await?;
+        let tls = stream.get_ref().1;
+        let client = certificate_of(tls).map(|der| Client { der: der.clone(), names: Certificate::names_in(der) });
+        let secured = Secured { shield: Arc::clone(self), client, parameters: parameters(tls) };
+        Ok((stream, secured))
+    }
+
+    async fn handshake<S>(&self, stream: S, tickets: usize) -> Result<TlsStream<S>, Failed<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let mut config = ServerConfig::clone(&self.config);
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        if let Some((own, session)) = &self.resumption {
+            config.send_tls13_tickets = tickets;
+            config.ticketer = own.clone();
+            config.session_storage = session.clone();
+        }
+        let handshake = TlsAcceptor::from(Arc::new(config)).accept(stream).into_fallible();
+        match timeout(HANDSHAKE, handshake).await {
+            Ok(made) => made.map_err(|(error, stream)| (error, Some(stream))),
+            Err(_) => Err((io::ErrorKind::TimedOut.into(), None)),
+        }
+    }
+}
+
+impl Secured {
+    /// The names in the client's certificate; none without one.
+    #[must_use]
+    pub fn client_names(&self) -> &[String] {
+        self.client.as_ref().map_or(&[], |client| &client.names)
+    }
+
+    /// Makes the handshake of a data connection. The server of FTP is that of TLS, whoever connected (RFC 4217 section 7).
+    ///
+    /// # Errors
+    /// The connection is not to be used.
+    pub async fn protect<S>(&self, stream: S, direction: Direction) -> Result<MaybeTls<S>, Exposed>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let tickets = match direction {
+            Direction::Upload => UPLOAD_TICKETS,
+            Direction::Download => DOWNLOAD_TICKETS,
+        };
+        let stream = self.shield.handshake(stream, tickets).await.map_err(|(error, _)| Exposed::Handshake(error))?;
+        let tls = stream.get_ref().1;
+        let is_resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
+        if self.shield.reuse == SessionReuse::Require && !is_resumed {
+            return Err(Exposed::NotResumed);
+        }
+        if let Some(client) = &self.client
+            && certificate_of(tls) != Some(&client.der)
+        {
+            return Err(Exposed::OtherCertificate);
+        }
+        Ok(MaybeTls::Secured(Box::new(stream)))
+    }
+}
+
+fn certificate_of(tls: &ServerConnection) -> Option<&CertificateDer<'static>> {
+    tls.peer_certificates()?.first()
+}
+
+fn parameters(tls: &ServerConnection) -> String {
+    let version = tls.protocol_version().and_then(|version| version.as_str());
+    let suite = tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+    format!("{} {}", version.unwrap_or("TLS"), suite.unwrap_or_default())
+}
+
+impl fmt::Display for Exposed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Handshake(error) => write!(f, "the TLS handshake failed: {error}"),
+            Self::NotResumed => f.write_str("the TLS session of the control connection was not resumed"),
+            Self::OtherCertificate => f.write_str("not the client certificate of the control connection"),
+        }
+    }
+}
