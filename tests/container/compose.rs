@@ -258,7 +258,7 @@ fn what_no_engine_can_tell_stands_in_the_file() {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("compose.yaml")).unwrap();
     // YAML 1.1 reads 2121:2121 as a number to the base of 60.
     let ports: Vec<&str> = text.lines().filter(|line| line.contains("}:") && line.trim().starts_with("- ")).collect();
-    assert_eq!(ports.iter().filter(|line| line.contains("FTP_P")).count(), 2);
+    assert_eq!(ports.iter().filter(|line| line.contains("FTP_P")).count(), 4);
     assert!(ports.iter().all(|line| line.trim_start_matches([' ', '-']).starts_with('"')), "{ports:?}");
     for shown in ["./data:/srv/ftp:Z", "stop_grace_period", "ro,Z"] {
         assert!(text.contains(shown), "{shown}");
