@@ -21,7 +21,7 @@ pub(crate) struct Project {
 }
 
 impl Project {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // So that the cache has all layers, and what is built here are but names.
         image();
         let name = random_name();
@@ -53,12 +53,12 @@ impl Project {
         command
     }
 
-    fn set(&mut self, name: &str, value: &str) {
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.variables.push((name.to_owned(), value.to_owned()));
     }
 
     /// `docker compose`, or `docker-compose` on a machine that has the older one.
-    fn compose(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn compose(&self, arguments: &[&str]) -> Command {
         let plugin = Command::new("docker").args(["compose", "version"]).output();
         let mut command = if plugin.is_ok_and(|output| output.status.success()) {
             let mut command = Command::new("docker");
@@ -72,8 +72,13 @@ impl Project {
         command
     }
 
+    /// A path in the clone.
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.clone.path().join(name)
+    }
+
     #[track_caller]
-    fn up(&self, service: &str) -> String {
+    pub(crate) fn up(&self, service: &str) -> String {
         success(&mut self.compose(&["up", "--detach", service]));
         let container = success(&mut self.compose(&["ps", "--quiet", service]));
         self.wait_until_healthy(&container);
@@ -88,11 +93,11 @@ impl Project {
         });
     }
 
-    fn log(&self, container: &str) -> String {
+    pub(crate) fn log(&self, container: &str) -> String {
         crate::engine::both(&Command::new("docker").args(["logs", container]).output().unwrap())
     }
 
-    fn at(&self, ip: impl Into<IpAddr>) -> SocketAddr {
+    pub(crate) fn at(&self, ip: impl Into<IpAddr>) -> SocketAddr {
         SocketAddr::new(ip.into(), self.port)
     }
 }
@@ -254,7 +259,7 @@ fn what_no_engine_can_tell_stands_in_the_file() {
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("compose.yaml")).unwrap();
     // YAML 1.1 reads 2121:2121 as a number to the base of 60.
     let ports: Vec<&str> = text.lines().filter(|line| line.contains("}:") && line.trim().starts_with("- ")).collect();
-    assert_eq!(ports.iter().filter(|line| line.contains("FTP_P")).count(), 2);
+    assert_eq!(ports.iter().filter(|line| line.contains("FTP_P")).count(), 4);
     assert!(ports.iter().all(|line| line.trim_start_matches([' ', '-']).starts_with('"')), "{ports:?}");
     for shown in ["./data:/srv/ftp:Z", "stop_grace_period", "ro,Z"] {
         assert!(text.contains(shown), "{shown}");

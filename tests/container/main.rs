@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking, helpers too")]
 #![allow(clippy::print_stdout, reason = "the log of the container of a test that fails")]
 
+#[path = "../it/authority.rs"]
+mod authority;
 mod compose;
 mod engine;
 mod environment;
@@ -12,6 +14,7 @@ mod image;
 mod life;
 mod peers;
 mod readme;
+mod tls;
 #[path = "../it/wire.rs"]
 #[allow(dead_code, reason = "the client of the other tests, of which these need a part")]
 mod wire;

@@ -9,6 +9,7 @@ mod lftp;
 mod ncftp;
 mod rclone;
 mod suppaftp;
+mod tls;
 mod tnftp;
 mod tree;
 mod wget;

@@ -21,6 +21,8 @@ carol $5$rounds=1000$longshore$5CGXsYWFMlrPZoZgdS.7Au.YJHtZkL1lkNDNtkpERN3 elrad
 pub(crate) struct TestServer {
     /// Where it listens.
     pub(crate) address: SocketAddr,
+    /// Where it listens for those who speak TLS from the first byte, if it does.
+    pub(crate) implicit: Option<SocketAddr>,
     folder: tempfile::TempDir,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
@@ -60,13 +62,13 @@ impl TestServer {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async move {
                 let listeners = Listeners::bind(&prepared.loaded.settings).unwrap();
-                tell.send(listeners.addresses()[0]).unwrap();
+                tell.send((listeners.addresses()[0], listeners.implicit_addresses().first().copied())).unwrap();
                 let server = Server::new(listeners, build_service(prepared).unwrap());
                 server.run(stopped).await;
             });
         });
-        let address = told.recv().expect("the server did not start");
-        Self { address, folder, stop, thread: Some(thread) }
+        let (address, implicit) = told.recv().expect("the server did not start");
+        Self { address, implicit, folder, stop, thread: Some(thread) }
     }
 
     /// The home of a user.

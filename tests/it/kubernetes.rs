@@ -12,12 +12,13 @@ use std::sync::OnceLock;
 use longshore::settings::{Field, Settings};
 use serde_json::{Value, json};
 
+use crate::authority::Authority;
 use crate::binary::PROGRAM;
 
 const VALIDATOR: &str = "kubernetes-validate==1.37.0";
 /// The oldest release with all that is used, a NetworkPolicy's `endPort` above all, and the newest with a schema.
 const RELEASES: [&str; 2] = ["1.25", "1.37"];
-const OVERLAYS: [&str; 3] = ["nodeport", "loadbalancer", "statefulset"];
+const OVERLAYS: [&str; 4] = ["nodeport", "loadbalancer", "statefulset", "tls"];
 
 /// YAML from standard input as one JSON array, each document held to the schemas of the releases that are named.
 const READER: &str = "
@@ -149,17 +150,29 @@ impl Way {
     /// The settings that this pod has, by the program itself; it must take them without a word.
     fn settings(&self, pod: u64) -> Settings {
         let folder = tempfile::tempdir().unwrap();
-        let users = folder.path().join("users.conf");
-        std::fs::write(&users, "bob $2b$04$wVmVCqxJmRUGXuj2tr5XxuJBHfT7oDPeIVkMJfvsSLfzIO7M2qlMO elr bob\n").unwrap();
+        std::fs::write(
+            folder.path().join("users.conf"),
+            "bob $2b$04$wVmVCqxJmRUGXuj2tr5XxuJBHfT7oDPeIVkMJfvsSLfzIO7M2qlMO elr bob\n",
+        )
+        .unwrap();
+        let pair = Authority::new().issue(&["ftp.example.org"]);
+        std::fs::write(folder.path().join("tls.crt"), pair.cert_pem).unwrap();
+        std::fs::write(folder.path().join("tls.key"), pair.key_pem).unwrap();
         let mut variables = self.variables(pod);
         let mut settings = Settings::default();
         for (name, value) in &mut variables {
-            if name == "FTP_USERS_FILE" {
+            let volume = match name.as_str() {
+                "FTP_USERS_FILE" => Some("users"),
+                "FTP_TLS_CERT" | "FTP_TLS_KEY" => Some("tls"),
+                _ => None,
+            };
+            if let Some(volume) = volume {
                 // The file comes with the Secret, which is mounted as a directory.
+                let path = Path::new(value);
                 let mounts = list(&self.container()["volumeMounts"]);
-                let users_mount = mounts.iter().find(|mount| mount["name"] == "users").expect("users are mounted");
-                assert_eq!(Path::new(value).parent(), Some(Path::new(text(&users_mount["mountPath"]))));
-                *value = users.display().to_string();
+                let mount = mounts.iter().find(|mount| mount["name"] == volume).expect("it is mounted");
+                assert_eq!(path.parent(), Some(Path::new(text(&mount["mountPath"]))));
+                *value = folder.path().join(path.file_name().unwrap()).display().to_string();
             } else if let Some(field) = field_of(name) {
                 settings.set(field.name, value).unwrap_or_else(|why| panic!("{}: {name}={value}: {why}", self.name));
             } else {
@@ -327,8 +340,9 @@ fn pods_have_no_right_that_they_do_not_need() {
         }
         let mounts = list(&container["volumeMounts"]);
         assert!(mounts.iter().all(|mount| mount["subPath"].is_null()), "{name}: a subPath is never updated");
-        let users = list(&spec["volumes"]).iter().find(|volume| volume["name"] == "users").unwrap();
-        assert_eq!(users["secret"]["defaultMode"], 0o440, "{name}");
+        let secrets: Vec<&Value> =
+            list(&spec["volumes"]).iter().map(|volume| &volume["secret"]).filter(|secret| !secret.is_null()).collect();
+        assert!(!secrets.is_empty() && secrets.iter().all(|secret| secret["defaultMode"] == 0o440), "{name}");
         assert!(way.of_kind("Secret").is_empty(), "{name}: passwords are in nobody's repository");
     }
 }
@@ -371,6 +385,24 @@ fn selectors_meet_the_pods_and_the_policy_opens_just_the_ports() {
             {"port": range.first(), "endPort": last, "protocol": "TCP"},
         ]}]);
         assert_eq!(policy["ingress"], wanted, "{name}");
+    }
+}
+
+/// The component goes with the set as well.
+#[test]
+fn tls_is_required_where_its_component_is_and_off_elsewhere() {
+    let root = root().canonicalize().unwrap();
+    // Beside the sources, for kustomize takes relative paths only.
+    let folder = tempfile::tempdir_in(root.join("target")).unwrap();
+    let kustomization = "resources: [../../conf/kubernetes/overlays/statefulset]\n\
+                         components: [../../conf/kubernetes/components/tls]\n";
+    std::fs::write(folder.path().join("kustomization.yaml"), kustomization).unwrap();
+    let all = documents(&render(folder.path().strip_prefix(&root).unwrap().to_str().unwrap()), &RELEASES);
+    let set = Way { name: "statefulset", all };
+    let ways = Way::all().into_iter().map(|way| (if way.name == "tls" { "required" } else { "off" }, way));
+    for (mode, way) in ways.chain([("required", set)]) {
+        // A pair that is not named would be warned about, which is not taken there.
+        assert_eq!(way.settings(0).tls.to_string(), mode, "{}", way.name);
     }
 }
 

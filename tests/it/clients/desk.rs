@@ -12,12 +12,14 @@ use std::time::Duration;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The programs, and the Debian packages that have them.
-const PACKAGES: [(&str, &str); 10] = [
+const PACKAGES: [(&str, &str); 12] = [
     ("curl", "curl"),
+    ("env", "coreutils"),
     ("lftp", "lftp"),
     ("ncftpget", "ncftp"),
     ("ncftpls", "ncftp"),
     ("ncftpput", "ncftp"),
+    ("openssl", "openssl"),
     ("python3", "python3"),
     ("rclone", "rclone"),
     ("sh", "dash"),
