@@ -123,21 +123,22 @@ pub(super) async fn path_status(session: &Session, member: &Member, argument: &[
     let shown = session.encoding.encode(found.path.as_bytes()).into_owned();
     let mut form = unix_form(session);
     let entries = found.entries;
-    let lines = member.ask(session, move |_| {
+    let listed = member.ask(session, move |_| {
         let mut lines = Vec::new();
         for entry in entries {
+            if lines.len() == STATUS_LINES {
+                return Ok((lines, false));
+            }
             let (name, found) = entry?;
             let mut line = Vec::new();
             form(&mut line, &name, &found);
             line.truncate(line.len() - b"\r\n".len());
             lines.push(line);
-            if lines.len() == STATUS_LINES {
-                break;
-            }
         }
-        Ok(lines)
+        Ok((lines, true))
     });
-    Ok(replies::path_status(&shown, lines.await?))
+    let (lines, is_all) = listed.await?;
+    Ok(replies::path_status(&shown, lines, is_all))
 }
 
 /// A reply is held in memory while it is sent; a listing of any length has the data connection.

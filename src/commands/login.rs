@@ -124,7 +124,8 @@ async fn open_home(session: &Session, account: &Arc<Account>) -> Result<Home, Re
         if settings.create_homes && !opening.anonymous {
             files::create_home(&opening.home, modes.directory)?;
         }
-        Home::open(&opening.home, opening.permissions, modes)
+        let home = Home::open(&opening.home, opening.permissions, modes);
+        home.map(|home| if opening.anonymous { home.for_anybody() } else { home })
     });
     opened.await.map_err(|why| {
         events::failed(session.id, "opening the home directory", &format_args!("{}: {why}", account.home.display()));

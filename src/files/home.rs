@@ -21,7 +21,16 @@ use crate::settings::{Permission, Permissions};
 ///
 /// A home belongs to one log-in: opening it again finds a volume that was mounted anew.
 #[derive(Debug, Clone)]
-pub struct Home(Arc<Inner>);
+pub struct Home(Arc<Inner>, Visitor);
+
+/// Who uses a home.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Visitor {
+    /// One who gave a password.
+    User,
+    /// One of those who need none, and who do not know each other.
+    Anybody,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -46,7 +55,13 @@ impl Home {
     /// If it is missing, no directory, or out of reach.
     pub fn open(path: &Path, permissions: Permissions, modes: Modes) -> io::Result<Self> {
         let root = Dir::open_ambient_dir(path, ambient_authority())?;
-        Ok(Self(Arc::new(Inner { root, permissions, modes })))
+        Ok(Self(Arc::new(Inner { root, permissions, modes }), Visitor::User))
+    }
+
+    /// The same for users without a password: what one of them stored the next one may not replace without `d`.
+    #[must_use]
+    pub fn for_anybody(self) -> Self {
+        Self(self.0, Visitor::Anybody)
     }
 
     /// What the user may do here.
@@ -58,6 +73,13 @@ impl Home {
     /// The gate of every operation.
     pub(super) fn ask(&self, permission: Permission) -> Result<(), FileError> {
         if self.0.permissions.contains(permission) { Ok(()) } else { Err(FileError::MissingPermission) }
+    }
+
+    /// Whether what is in a file may be lost to another that takes its name: to whoever may delete it, and to a user
+    /// who may write to it.
+    pub(super) fn may_replace(&self) -> bool {
+        let permissions = self.0.permissions;
+        permissions.contains(Permission::Delete) || permissions.contains(Permission::Store) && self.1 == Visitor::User
     }
 
     pub(super) fn root(&self) -> &Dir {

@@ -1,6 +1,11 @@
 //! Changing names and attributes. Names are acted on as they are: no link is followed where something is removed or renamed.
 
-use cap_std::fs::{DirBuilder, DirBuilderExt};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
+use rustix::fs::{RenameFlags, renameat, renameat_with};
+use rustix::io::Errno;
 
 use super::jail::Held;
 use super::{FileError, Home};
@@ -52,16 +57,34 @@ impl Home {
     }
 
     /// Renames, as rename(2) does: a file that has the name already is replaced in one step, and an empty directory by a
-    /// directory. As in pyftpdlib `f` alone allows that.
+    /// directory. Unlike in pyftpdlib `f` alone does not allow that: what is there would be lost to somebody who may
+    /// neither delete nor write it.
     ///
     /// # Errors
-    /// Needs `f`. See [`FileError`].
+    /// Needs `f`, and `d` or `w` if the name is taken. See [`FileError`].
     pub fn rename(&self, from: &VirtualPath, to: &VirtualPath) -> Result<(), FileError> {
         self.ask(Permission::Rename)?;
         refuse_root(from)?;
         refuse_root(to)?;
         refuse_control_bytes(to)?;
-        Ok(self.root().rename(from.beneath_home(), self.root(), to.beneath_home())?)
+        if self.may_replace() {
+            return Ok(self.root().rename(from.beneath_home(), self.root(), to.beneath_home())?);
+        }
+        self.rename_to_free_name(from, to)
+    }
+
+    /// Renames, unless the name is taken: the kernel looks and acts at once.
+    fn rename_to_free_name(&self, from: &VirtualPath, to: &VirtualPath) -> Result<(), FileError> {
+        let [source, target] = [from, to].map(|path| self.root().open_dir(path.parent().beneath_home()));
+        let [old, new] = [from, to].map(|path| OsStr::from_bytes(path.file_name().unwrap_or_default()));
+        let (source, target) = (source?, target?);
+        match renameat_with(&source, old, &target, new, RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(()),
+            Err(Errno::EXIST) => Err(FileError::MayNotReplace),
+            // Some network file systems cannot, and it is also said of a directory that shall be moved into itself.
+            Err(Errno::INVAL) => rename_in_two_steps(&source, old, &target, new),
+            Err(error) => Err(std::io::Error::from(error).into()),
+        }
     }
 
     /// Sets the permission bits of a file or directory; only `0o777` of `mode` count. The home itself keeps its own, lest
@@ -83,6 +106,21 @@ impl Home {
         self.ask(Permission::SetTime)?;
         Held::open(self.root(), path)?.set_modified(seconds)
     }
+}
+
+/// A file gets the new name as a second one, which is never put in place of another, and then loses the old. A directory
+/// can have one name only, and never takes that of a file or of a directory that holds something.
+pub(super) fn rename_in_two_steps(source: &Dir, old: &OsStr, target: &Dir, new: &OsStr) -> Result<(), FileError> {
+    if source.symlink_metadata(old)?.is_dir() {
+        // With a slash the kernel takes nothing but a directory.
+        let old = [old, OsStr::new("/")].join(OsStr::new(""));
+        return renameat(source, &old, target, new).map_err(|error| std::io::Error::from(error).into());
+    }
+    source.hard_link(old, target, new).map_err(|error| match error.into() {
+        FileError::AlreadyExists => FileError::MayNotReplace,
+        error => error,
+    })?;
+    Ok(source.remove_file(old)?)
 }
 
 /// For every operation that makes a name. Whoever lists the directory later, in a terminal perhaps, is not to be fooled by

@@ -81,6 +81,9 @@ impl Home {
             (Ok((_, size)), Placement::At(offset)) if offset > size => {
                 return Err(FileError::BeyondEnd { offset, size });
             }
+            (Ok(_), Placement::Replace | Placement::At(_)) if !self.may_replace() => {
+                return Err(FileError::MayNotReplace);
+            }
             (Ok((file, _)), _) => Target::Existing(file),
             (Err(FileError::NotFound), Placement::Replace | Placement::Append) => {
                 self.expect_room_in(&path.parent())?;
@@ -145,7 +148,13 @@ impl PendingUpload {
             }
             Target::Missing => {
                 let mut options = writing(self.placement);
-                open_regular(self.home.root(), &self.path, options.create(true).mode(self.home.modes().file))?.0
+                // Somebody else may have made it meanwhile.
+                let is_to_be_new = self.placement != Placement::Append && !self.home.may_replace();
+                options.create(true).create_new(is_to_be_new).mode(self.home.modes().file);
+                match open_regular(self.home.root(), &self.path, &mut options) {
+                    Err(FileError::AlreadyExists) => return Err(FileError::MayNotReplace),
+                    opened => opened?.0,
+                }
             }
         };
         let position = match self.placement {

@@ -23,6 +23,7 @@ impl From<&FileError> for Reply {
             FileError::IsADirectory => replies::unavailable("Is a directory."),
             FileError::NotRegular => replies::unavailable("Not a regular file."),
             FileError::AlreadyExists => replies::unavailable("File exists."),
+            FileError::MayNotReplace => replies::may_not_replace(),
             FileError::NotEmpty => replies::unavailable("Directory not empty."),
             // What lies outside is not there, so that nothing is told of it.
             FileError::NotFound | FileError::OutsideHome => replies::unavailable("No such file or directory."),

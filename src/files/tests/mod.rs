@@ -8,6 +8,7 @@ mod management;
 mod names;
 mod permissions;
 mod races;
+mod replacing;
 mod special;
 mod transfers;
 
