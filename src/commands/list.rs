@@ -158,13 +158,16 @@ struct Found {
 /// no such name, those that its last component matches as a pattern. What looks like options of `ls` is a name if
 /// there is one.
 async fn find_entries(session: &Session, member: &Member, argument: Vec<u8>) -> Result<Found, Reply> {
-    let whole = member.path(session, &argument)?;
     let without_options = argument::path(&argument).to_vec();
     let path = member.path(session, &without_options)?;
+    // Options may be longer than any name.
+    let whole = member.path(session, &argument).ok().filter(|whole| *whole != path);
     member
         .ask(session, move |home| {
-            let is_name = whole != path && home.facts(&whole).is_ok();
-            let (path, argument) = if is_name { (whole, argument) } else { (path, without_options) };
+            let (path, argument) = match whole.filter(|whole| home.facts(whole).is_ok()) {
+                Some(whole) => (whole, argument),
+                None => (path, without_options),
+            };
             let directory = argument.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
             let prefix = argument[..directory].to_vec();
             match (home.facts(&path), path.file_name()) {

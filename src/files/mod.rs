@@ -30,6 +30,7 @@ mod upload;
 pub use digest::{Algorithm, Digest};
 pub use error::FileError;
 pub use home::{Home, Modes, create_home};
+pub use jail::openat2_denied;
 pub use off_reactor::off_reactor;
 pub use retrieval::Retrieval;
 pub use stream::DirectoryStream;

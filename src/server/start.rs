@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use super::ownership::unusable_homes;
 use super::prepare::Prepared;
 use crate::data::{Admission, Advertiser, PassivePorts, Proxies};
-use crate::files::create_home;
+use crate::files::{create_home, openat2_denied};
 use crate::limits::{PaceSettings, Paces, Seats, SharedRates, Stays, Tries};
 use crate::observe::{LogError, LogSettings, StartScreen, TransferLog, UserLine};
 use crate::session::Service;
@@ -108,6 +108,7 @@ pub fn fit_out(prepared: &Prepared) -> Vec<String> {
         no_anonymous_home(settings),
         too_few_descriptors(settings.max_cons),
         source_port_out_of_reach(settings.active_source_port),
+        openings_in_steps(),
     ]
     .into_iter()
     .flatten()
@@ -122,6 +123,14 @@ fn no_anonymous_home(settings: &Settings) -> Option<String> {
     }
     let error = create_home(path, settings.dir_mode.0).err()?;
     Some(format!("anonymous_path: {} cannot be made, so nobody can log in as anonymous: {error}", path.display()))
+}
+
+fn openings_in_steps() -> Option<String> {
+    let why = openat2_denied()?;
+    Some(format!(
+        "the kernel, or a sandbox around this process, does not let it call openat2: files are opened step by step, which \
+         is as safe, but slower: {why}"
+    ))
 }
 
 fn too_few_descriptors(max_cons: Count) -> Option<String> {

@@ -1,6 +1,7 @@
 //! Homes on a real disk, with something outside that must stay as it is.
 
 mod confinement;
+mod denied;
 mod digests;
 mod links;
 mod listings;
