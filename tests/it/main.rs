@@ -7,6 +7,7 @@ mod binary;
 mod clients;
 mod dialogue;
 mod documents;
+mod faults;
 mod harness;
 mod kubernetes;
 mod limits;

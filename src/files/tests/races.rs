@@ -29,6 +29,7 @@ fn while_swapping(ground: &Ground, first: &str, second: &str, work: impl FnOnce(
     });
 }
 
+/// T48: the directory above what is named.
 #[test]
 fn a_directory_and_a_link_change_places() {
     let ground = Ground::new();
@@ -69,6 +70,7 @@ fn a_directory_and_a_link_change_places() {
     assert!(served > 0 && refused > 0, "{served} served, {refused} refused: nothing raced");
 }
 
+/// T48: the name itself.
 #[test]
 fn a_file_and_a_link_change_places() {
     let ground = Ground::new();

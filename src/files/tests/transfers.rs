@@ -14,6 +14,7 @@ fn a_download_begins_anywhere_up_to_the_end() {
     assert!(matches!(beyond, Err(FileError::BeyondEnd { offset: 11, size: 10 })), "{beyond:?}");
 }
 
+/// F13: what is appended later is not sent.
 #[test]
 fn the_size_of_a_download_is_that_at_the_opening() {
     let ground = Ground::new();
@@ -23,6 +24,7 @@ fn the_size_of_a_download_is_that_at_the_opening() {
     assert_eq!((retrieval.offset, retrieval.size), (4, 10));
 }
 
+/// F14: what is open stays what it was.
 #[test]
 fn a_download_survives_its_name() {
     let ground = Ground::new();
@@ -142,6 +144,7 @@ fn unique_names_are_new_and_taken_at_once() {
     assert!(unnamed.path().as_bytes().starts_with(b"/ftpd."));
 }
 
+/// F37: positions beyond 4 GiB.
 #[test]
 fn files_larger_than_32_bits() {
     const TEBIBYTE: u64 = 1 << 40;
