@@ -12,7 +12,7 @@ const REPEATED: [&str; 7] = ["confinement", "links", "management", "names", "rac
 #[test]
 fn all_holds_where_openat2_is_denied() {
     let repeated = [Errno::EPERM, Errno::ENOSYS].map(|denial| thread::spawn(move || repeat_all(denial)));
-    repeated.map(|thread| thread.join().unwrap());
+    repeated.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 fn repeat_all(denial: Errno) {

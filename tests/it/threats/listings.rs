@@ -54,7 +54,7 @@ fn a_status_has_a_thousand_lines_and_says_that_there_are_more() {
     let server = Setup::new().start();
     let home = server.folder().join("home/bob");
     std::fs::create_dir(home.join("large")).unwrap();
-    make_files(&home.join("large"), 20_000, |number| format!("{number:0>200}"));
+    make_files(&home.join("large"), 12_000, |number| format!("{number:0>250}"));
     let mut client = Client::login(server.address, "bob");
     client.ask("STAT large/no*", "213");
     let before = server.kib("VmHWM");
