@@ -10,12 +10,13 @@ mod prepare;
 mod signals;
 mod start;
 mod stream;
+mod sweeping;
 mod work;
 
 pub use health::check_health;
 pub use identity::run_as;
 pub use prepare::{Complaints, Prepared, prepare};
-pub use signals::StopSignals;
+pub use signals::{StopSignals, survive_long_files};
 pub use start::{build_service, fit_out, log_settings, runtime, set_umask, start_screen};
 
 use std::io;
@@ -116,6 +117,7 @@ impl Server {
             // Ends at once where there is no name to resolve, so the wait goes on for the stop alone.
             () = async { service.advertiser.keep_resolved().await; std::future::pending().await } => {}
             () = async { if let Some(tls) = &service.tls { tls.keep_fresh().await } else { std::future::pending().await } } => {}
+            never = sweeping::sweep_hourly(&service) => match never {},
         }
         sessions.close();
         let grace = service.settings.shutdown_grace.limit().unwrap_or_default();
