@@ -23,7 +23,8 @@
 //! - served files are touched in `files/` only;
 //! - no reply code stands outside `protocol/`;
 //! - nobody but the command loop writes to the control connection;
-//! - the environment is read in `settings/` only.
+//! - the environment is read in `settings/` only;
+//! - no timer goes by the wall clock.
 
 pub mod commands;
 pub mod data;

@@ -73,6 +73,7 @@ async fn serve_within(prepared: Prepared) -> Result<(), Failure> {
     server::run_as(settings.run_as)?;
     server::set_umask(settings);
     let _log = observe::init(&server::log_settings(settings))?;
+    observe::log_panics();
     // All is in its place before anybody is told that the server is there.
     let warnings: Vec<String> = prepared.warnings.iter().cloned().chain(server::fit_out(&prepared)).collect();
     let mut screen = server::start_screen(&prepared);

@@ -129,7 +129,7 @@ pub struct Stat(Option<Vec<u8>>);
 
 impl Command for Stat {
     const SPEC: &'static Spec =
-        &Spec { verb: "STAT", syntax: "[<SP> path]", during_work: DuringWork::Heard, ..Spec::BASIC };
+        &Spec { verb: "STAT", syntax: "[<SP> path]", during_work: DuringWork::Heard, ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         Ok(Self(argument.optional_name()))

@@ -20,7 +20,7 @@ pub struct Size(Vec<u8>);
 
 impl Command for Size {
     const SPEC: &'static Spec =
-        &Spec { verb: "SIZE", syntax: "<SP> path", features: &[Feature::Fixed("SIZE")], ..Spec::BASIC };
+        &Spec { verb: "SIZE", syntax: "<SP> path", features: &[Feature::Fixed("SIZE")], ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         argument.name().map(Self)
@@ -46,7 +46,7 @@ pub struct Mdtm(Vec<u8>);
 
 impl Command for Mdtm {
     const SPEC: &'static Spec =
-        &Spec { verb: "MDTM", syntax: "[<SP> time] <SP> path", features: &[Feature::Fixed("MDTM")], ..Spec::BASIC };
+        &Spec { verb: "MDTM", syntax: "[<SP> time] <SP> path", features: &[Feature::Fixed("MDTM")], ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         argument.name().map(Self)
@@ -77,7 +77,7 @@ pub struct Mfmt {
 
 impl Command for Mfmt {
     const SPEC: &'static Spec =
-        &Spec { verb: "MFMT", syntax: "<SP> time <SP> path", features: &[Feature::Fixed("MFMT")], ..Spec::BASIC };
+        &Spec { verb: "MFMT", syntax: "<SP> time <SP> path", features: &[Feature::Fixed("MFMT")], ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         let (when, name) = time_and_name(argument.some()?).ok_or(Syntax::Malformed("expected YYYYMMDDHHMMSS path"))?;
@@ -96,7 +96,7 @@ pub struct Avbl(Option<Vec<u8>>);
 
 impl Command for Avbl {
     const SPEC: &'static Spec =
-        &Spec { verb: "AVBL", syntax: "[<SP> path]", features: &[Feature::Fixed("AVBL")], ..Spec::BASIC };
+        &Spec { verb: "AVBL", syntax: "[<SP> path]", features: &[Feature::Fixed("AVBL")], ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         Ok(Self(argument.optional_name()))
@@ -122,7 +122,7 @@ impl Command for Hash {
         verb: "HASH",
         syntax: "<SP> path",
         features: &[Feature::Chosen(|session| Some(hash_feature(session)))],
-        ..Spec::BASIC
+        ..Spec::ANY_BYTES
     };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
@@ -179,7 +179,7 @@ macro_rules! sums {
                 aliases: $aliases,
                 syntax: "<SP> path | <SP> \"path\" <SP> start <SP> end",
                 features: &[Feature::Fixed($verb)],
-                ..Spec::BASIC
+                ..Spec::ANY_BYTES
             };
 
             fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {

@@ -106,6 +106,10 @@ impl Members for Pasv {
         member.plan = DataPlan::Passive(passive);
         say(replies::passive(address, port))
     }
+
+    fn forget(member: &mut Member) {
+        member.plan = DataPlan::None;
+    }
 }
 
 /// Extended passive: only the port is told, so NAT and IPv6 need no care.
@@ -152,6 +156,10 @@ impl Members for Epsv {
         member.plan = DataPlan::Passive(passive);
         say(replies::extended_passive(port))
     }
+
+    fn forget(member: &mut Member) {
+        member.plan = DataPlan::None;
+    }
 }
 
 /// Active: we shall connect to where the client says.
@@ -168,6 +176,10 @@ impl Command for Port {
 impl Members for Port {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         arrange_active(session, member, self.0)
+    }
+
+    fn forget(member: &mut Member) {
+        member.plan = DataPlan::None;
     }
 }
 
@@ -199,6 +211,10 @@ impl Members for Eprt {
             }
         }
     }
+
+    fn forget(member: &mut Member) {
+        member.plan = DataPlan::None;
+    }
 }
 
 /// Prepare for the command that follows PASV, which only distributed servers need (drftpd).
@@ -206,7 +222,7 @@ pub struct Pret(bool);
 
 impl Command for Pret {
     const SPEC: &'static Spec =
-        &Spec { verb: "PRET", syntax: "<SP> command", features: &[Feature::Fixed("PRET")], ..Spec::BASIC };
+        &Spec { verb: "PRET", syntax: "<SP> command", features: &[Feature::Fixed("PRET")], ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         let (verb, _) = Argument::split(argument.some()?);

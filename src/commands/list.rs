@@ -16,7 +16,7 @@ use crate::session::{Member, Session};
 pub struct List(Vec<u8>);
 
 impl Command for List {
-    const SPEC: &'static Spec = &Spec { verb: "LIST", syntax: "[<SP> path]", ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "LIST", syntax: "[<SP> path]", ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         Ok(Self(argument.bytes().to_vec()))
@@ -36,7 +36,7 @@ impl Members for List {
 pub struct Nlst(Vec<u8>);
 
 impl Command for Nlst {
-    const SPEC: &'static Spec = &Spec { verb: "NLST", syntax: "[<SP> path]", ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "NLST", syntax: "[<SP> path]", ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         Ok(Self(argument.bytes().to_vec()))
@@ -60,7 +60,7 @@ impl Members for Nlst {
 pub struct Mlsd(Option<Vec<u8>>);
 
 impl Command for Mlsd {
-    const SPEC: &'static Spec = &Spec { verb: "MLSD", syntax: "[<SP> path]", ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "MLSD", syntax: "[<SP> path]", ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         Ok(Self(argument.optional_name()))
@@ -95,7 +95,7 @@ impl Command for Mlst {
         verb: "MLST",
         syntax: "[<SP> path]",
         features: &[Feature::Chosen(|session| Some(session.facts.feature())), Feature::Fixed("TVFS")],
-        ..Spec::BASIC
+        ..Spec::ANY_BYTES
     };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
@@ -175,7 +175,8 @@ async fn find_entries(session: &Session, member: &Member, argument: Vec<u8>) -> 
                     Ok(Found { entries: Box::new(std::iter::once(Ok(entry))), path, prefix })
                 }
                 (Err(FileError::NotFound), Some(last)) if pattern::is_pattern(last) => {
-                    Ok(Found { entries: matching_entries(home, &path, last)?, path, prefix })
+                    // The pattern is the client's own words, which no reply gives back.
+                    Ok(Found { entries: matching_entries(home, &path, last)?, path: path.parent(), prefix })
                 }
                 (Err(why), _) => Err(why),
             }

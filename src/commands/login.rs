@@ -64,7 +64,7 @@ fn login_msg<'a>(session: &'a Session, account: &'a Account) -> &'a str {
 pub struct Pass(Vec<u8>);
 
 impl Command for Pass {
-    const SPEC: &'static Spec = &Spec { verb: "PASS", syntax: "[<SP> password]", secret: true, ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "PASS", syntax: "[<SP> password]", secret: true, ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         Ok(Self(argument.bytes().to_vec()))

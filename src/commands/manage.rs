@@ -9,7 +9,7 @@ use crate::session::{Member, Session};
 pub struct Mkd(Vec<u8>);
 
 impl Command for Mkd {
-    const SPEC: &'static Spec = &Spec { verb: "MKD", aliases: &["XMKD"], syntax: "<SP> path", ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "MKD", aliases: &["XMKD"], syntax: "<SP> path", ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         argument.name().map(Self)
@@ -29,7 +29,7 @@ impl Members for Mkd {
 pub struct Rmd(Vec<u8>);
 
 impl Command for Rmd {
-    const SPEC: &'static Spec = &Spec { verb: "RMD", aliases: &["XRMD"], syntax: "<SP> path", ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "RMD", aliases: &["XRMD"], syntax: "<SP> path", ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         argument.name().map(Self)
@@ -49,7 +49,7 @@ impl Members for Rmd {
 pub struct Dele(Vec<u8>);
 
 impl Command for Dele {
-    const SPEC: &'static Spec = &Spec { verb: "DELE", syntax: "<SP> path", ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "DELE", syntax: "<SP> path", ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         argument.name().map(Self)
@@ -69,7 +69,7 @@ impl Members for Dele {
 pub struct Rnfr(Vec<u8>);
 
 impl Command for Rnfr {
-    const SPEC: &'static Spec = &Spec { verb: "RNFR", syntax: "<SP> path", ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "RNFR", syntax: "<SP> path", ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         argument.name().map(Self)
@@ -83,13 +83,17 @@ impl Members for Rnfr {
         member.rename_from = Some(member.ask(session, |home| home.rename_source_exists(&path).map(|()| path)).await?);
         say(replies::ready_for_destination())
     }
+
+    fn forget(member: &mut Member) {
+        member.rename_from = None;
+    }
 }
 
 /// Rename to. A file that has the name already is replaced, as rename(2) does.
 pub struct Rnto(Vec<u8>);
 
 impl Command for Rnto {
-    const SPEC: &'static Spec = &Spec { verb: "RNTO", syntax: "<SP> path", ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "RNTO", syntax: "<SP> path", ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         argument.name().map(Self)

@@ -33,6 +33,8 @@ pub struct Spec {
     pub during_work: DuringWork,
     /// Whether its argument is nobody's business, not even the log's.
     pub secret: bool,
+    /// Whether control bytes may stand in its argument: a password and the name of a file that is there are bytes.
+    pub any_bytes: bool,
 }
 
 /// What becomes of a command that comes while a transfer is under way.
@@ -79,6 +81,10 @@ pub trait Anyone: Command {
 pub trait Members: Command {
     /// Does it.
     fn run(self, session: &mut Session, member: &mut Member) -> impl Future<Output = Ran> + Send;
+
+    /// Forgets what an earlier command of the kind arranged, when this one was no good: a client that is refused
+    /// must not find the old arrangement in force.
+    fn forget(_: &mut Member) {}
 }
 
 /// A command of the table: its spec, and the way in.
@@ -183,8 +189,17 @@ impl Entry {
 
 impl Spec {
     /// One more to fill in.
-    const BASIC: Self =
-        Self { verb: "", aliases: &[], syntax: "", features: &[], during_work: DuringWork::Waits, secret: false };
+    const BASIC: Self = Self {
+        verb: "",
+        aliases: &[],
+        syntax: "",
+        features: &[],
+        during_work: DuringWork::Waits,
+        secret: false,
+        any_bytes: false,
+    };
+    /// One more to fill in, whose argument is a password or holds the name of a file.
+    const ANY_BYTES: Self = Self { any_bytes: true, ..Self::BASIC };
 
     /// Whether this is the command of `verb`, which is in capitals.
     #[must_use]
@@ -193,8 +208,17 @@ impl Spec {
     }
 }
 
+fn parse<C: Command>(argument: Argument<'_>) -> Result<C, Syntax> {
+    if C::SPEC.any_bytes {
+        argument.without_line_ends()?;
+    } else {
+        argument.without_control_bytes()?;
+    }
+    C::parse(argument)
+}
+
 fn enter_anyone<'a, C: Anyone>(conversation: &'a mut Conversation, argument: Argument<'_>) -> Running<'a> {
-    let parsed = C::parse(argument);
+    let parsed = parse::<C>(argument);
     Box::pin(async move {
         match parsed {
             Ok(command) => command.run(conversation).await.unwrap_or_else(Outcome::Say),
@@ -204,16 +228,18 @@ fn enter_anyone<'a, C: Anyone>(conversation: &'a mut Conversation, argument: Arg
 }
 
 fn enter_members<'a, C: Members>(conversation: &'a mut Conversation, argument: Argument<'_>) -> Running<'a> {
-    let parsed = C::parse(argument);
+    let parsed = parse::<C>(argument);
     Box::pin(async move {
-        let command = match parsed {
-            Ok(command) => command,
-            Err(syntax) => return Outcome::Say(replies::syntax_error(syntax)),
-        };
         let Conversation { session, phase } = conversation;
-        match phase {
-            Phase::LoggedIn(member) => command.run(session, member).await.unwrap_or_else(Outcome::Say),
-            Phase::Greeted { .. } => Outcome::Say(replies::log_in_first()),
+        match (parsed, phase) {
+            (Ok(command), Phase::LoggedIn(member)) => command.run(session, member).await.unwrap_or_else(Outcome::Say),
+            (Ok(_), Phase::Greeted { .. }) => Outcome::Say(replies::log_in_first()),
+            (Err(syntax), phase) => {
+                if let Phase::LoggedIn(member) = phase {
+                    C::forget(member);
+                }
+                Outcome::Say(replies::syntax_error(syntax))
+            }
         }
     })
 }

@@ -8,7 +8,7 @@ use crate::session::{Member, Session};
 pub struct Cwd(Vec<u8>);
 
 impl Command for Cwd {
-    const SPEC: &'static Spec = &Spec { verb: "CWD", aliases: &["XCWD"], syntax: "[<SP> path]", ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "CWD", aliases: &["XCWD"], syntax: "[<SP> path]", ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         Ok(Self(argument.bytes().to_vec()))
@@ -61,7 +61,7 @@ impl Members for Pwd {
 pub struct Smnt;
 
 impl Command for Smnt {
-    const SPEC: &'static Spec = &Spec { verb: "SMNT", syntax: "<SP> path", ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "SMNT", syntax: "<SP> path", ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         argument.some().map(|_| Self)

@@ -30,7 +30,7 @@ pub enum Site {
 
 impl Command for Site {
     const SPEC: &'static Spec =
-        &Spec { verb: "SITE", syntax: "<SP> CHMOD | UTIME | HELP", secret: true, ..Spec::BASIC };
+        &Spec { verb: "SITE", syntax: "<SP> CHMOD | UTIME | HELP", secret: true, ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         let (command, rest) = Argument::split(argument.some()?);

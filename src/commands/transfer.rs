@@ -14,7 +14,7 @@ use crate::session::{Member, Representation, Session};
 pub struct Retr(Vec<u8>);
 
 impl Command for Retr {
-    const SPEC: &'static Spec = &Spec { verb: "RETR", syntax: "<SP> path", ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "RETR", syntax: "<SP> path", ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         argument.name().map(Self)
@@ -37,7 +37,7 @@ impl Members for Retr {
 pub struct Stor(Vec<u8>);
 
 impl Command for Stor {
-    const SPEC: &'static Spec = &Spec { verb: "STOR", syntax: "<SP> path", ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "STOR", syntax: "<SP> path", ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         argument.name().map(Self)
@@ -56,7 +56,7 @@ impl Members for Stor {
 pub struct Appe(Vec<u8>);
 
 impl Command for Appe {
-    const SPEC: &'static Spec = &Spec { verb: "APPE", syntax: "<SP> path", ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "APPE", syntax: "<SP> path", ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         argument.name().map(Self)
@@ -75,7 +75,7 @@ impl Members for Appe {
 pub struct Stou(Option<Vec<u8>>);
 
 impl Command for Stou {
-    const SPEC: &'static Spec = &Spec { verb: "STOU", syntax: "[<SP> path]", ..Spec::BASIC };
+    const SPEC: &'static Spec = &Spec { verb: "STOU", syntax: "[<SP> path]", ..Spec::ANY_BYTES };
 
     fn parse(argument: Argument<'_>) -> Result<Self, Syntax> {
         Ok(Self(argument.optional_name()))
@@ -113,6 +113,10 @@ impl Members for Rest {
         }
         member.restart = Some(self.0);
         say(replies::restarting_at(self.0))
+    }
+
+    fn forget(member: &mut Member) {
+        member.restart = None;
     }
 }
 

@@ -11,7 +11,7 @@ mod source;
 pub use advertise::{Advertiser, NoAddress};
 pub use passive::{Admission, NoPort, Passive, PassivePorts};
 pub use plan::DataPlan;
-pub use proxy::{Proxies, Standing};
+pub use proxy::{Proxies, Standing, read_client};
 pub use source::{Entries, ListForm, Source, file_source, listing_source};
 
 use std::fmt;

@@ -124,6 +124,12 @@ impl PassivePorts {
         Err(NoPort::RangeUsedUp)
     }
 
+    /// How many ports are open now.
+    #[must_use]
+    pub fn open_ports(&self) -> usize {
+        self.lock().len()
+    }
+
     /// Waits on this very port, unless somebody with the same claim does.
     fn wait_on(
         self: &Arc<Self>,

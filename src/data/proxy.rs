@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ppp::{HeaderResult, v1, v2};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -78,8 +78,8 @@ impl Proxies {
             Beginning::Silence | Beginning::Other if is_optional => Ok(Some(proxy)),
             Beginning::Silence => Err(no_header("nothing came")),
             Beginning::Other | Beginning::Header => {
-                let header = timeout(HEADER_DEADLINE, read_header(stream)).await??;
-                Ok(Some(named_client(&header)?.unwrap_or(proxy)))
+                let named = timeout(HEADER_DEADLINE, read_client(stream)).await??;
+                Ok(Some(named.unwrap_or(proxy)))
             }
         }
     }
@@ -119,7 +119,15 @@ async fn beginning(stream: &TcpStream, patience: Duration) -> io::Result<Beginni
 
 const V1_PREFIX: &[u8] = b"PROXY ";
 
-async fn read_header(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+/// Reads a header, and no byte more. Gives the client that it names; nobody where the proxy speaks for itself.
+///
+/// # Errors
+/// What came is no header, or it ended too soon.
+pub async fn read_client(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<SocketAddr>> {
+    named_client(&read_header(stream).await?)
+}
+
+async fn read_header(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut header = vec![0; SIGNATURE];
     stream.read_exact(&mut header).await?;
     if header == v2::PROTOCOL_PREFIX {

@@ -29,25 +29,23 @@ pub(super) struct Flow<'a> {
     pub(super) stop: &'a CancellationToken,
 }
 
-/// To the client. On failure of the file the connection is reset, so that the client cannot take what it has for all.
+/// To the client. Whatever ends it before all is sent, the end of the process and a panic included, resets the
+/// connection, so that the client cannot take what it has for all.
 pub(super) async fn send(
     stream: &mut MaybeTls<TcpStream>,
     source: Box<dyn Source>,
     mut flow: Flow<'_>,
 ) -> Result<(), Failure> {
     let stop = flow.stop;
-    let outcome = tokio::select! {
+    reset_on_close(stream, true);
+    tokio::select! {
         biased;
-        () = stop.cancelled() => Err(Failure::Aborted),
-        sent = send_all(stream, source, &mut flow) => sent,
-    };
-    match outcome {
-        Ok(()) => end(stream, &flow).await,
-        Err(failure) => {
-            reset_on_close(stream);
-            Err(failure)
-        }
+        () = stop.cancelled() => return Err(Failure::Aborted),
+        sent = send_all(stream, source, &mut flow) => sent?,
     }
+    end(stream, &flow).await?;
+    reset_on_close(stream, false);
+    Ok(())
 }
 
 /// Ends the connection in order: with TLS, what is still to be written goes first, and close_notify after it.
@@ -203,11 +201,11 @@ pub(super) async fn within<T>(limit: Option<Duration>, future: impl Future<Outpu
     }
 }
 
-/// A close that the peer sees as an error, not as the end of the file.
-fn reset_on_close(stream: &MaybeTls<TcpStream>) {
+/// Whether the peer will see a close as an error, not as the end of the file.
+fn reset_on_close(stream: &MaybeTls<TcpStream>, is_wanted: bool) {
     let Some(stream) = stream.beneath() else { return };
     // Where the option cannot be set the 426 or 451 on the control connection still says it.
-    let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+    let _ = socket2::SockRef::from(stream).set_linger(is_wanted.then_some(Duration::ZERO));
 }
 
 #[cfg(test)]

@@ -46,6 +46,8 @@ pub enum FileError {
     NameTooLong,
     /// The file system cannot hold this name, or a directory was to be moved into itself.
     InvalidName,
+    /// A new name with a control byte.
+    ControlByte,
     /// The operating system refuses it to this process.
     OsDenied,
     /// Busy or locked at the moment.
@@ -133,6 +135,7 @@ impl fmt::Display for FileError {
             Self::ReadOnly => "the file system is read-only",
             Self::NameTooLong => "the name is too long",
             Self::InvalidName => "the file system does not take this name or move",
+            Self::ControlByte => "a new name holds a control byte",
             Self::OsDenied => "the operating system denies it to the server",
             Self::TryAgain => "busy at the moment",
             Self::TooManyOpen => "out of file descriptors",

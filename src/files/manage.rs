@@ -16,6 +16,7 @@ impl Home {
     /// Needs `m`. See [`FileError`].
     pub fn make_directory(&self, path: &VirtualPath) -> Result<(), FileError> {
         self.ask(Permission::MakeDirectory)?;
+        refuse_control_bytes(path)?;
         let mut builder = DirBuilder::new();
         builder.mode(self.modes().directory);
         Ok(self.root().create_dir_with(path.beneath_home(), &builder)?)
@@ -110,6 +111,7 @@ impl Home {
         self.ask(Permission::Rename)?;
         refuse_root(from)?;
         refuse_root(to)?;
+        refuse_control_bytes(to)?;
         let _swapping = self.ledger().swapping();
         // Renamed to itself, or to another of its own names, a file replaces nothing.
         let same = |path: &VirtualPath| {
@@ -144,6 +146,13 @@ impl Home {
         self.ask(Permission::SetTime)?;
         Held::open(self.root(), path)?.set_modified(seconds)
     }
+}
+
+/// For every operation that makes a name. Whoever lists the directory later, in a terminal perhaps, is not to be fooled by
+/// it; what has such a name already can be fetched, renamed and removed.
+pub(super) fn refuse_control_bytes(path: &VirtualPath) -> Result<(), FileError> {
+    let is_fine = path.file_name().is_none_or(|name| !name.iter().any(u8::is_ascii_control));
+    if is_fine { Ok(()) } else { Err(FileError::ControlByte) }
 }
 
 fn refuse_root(path: &VirtualPath) -> Result<(), FileError> {

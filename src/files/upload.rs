@@ -17,6 +17,7 @@ use nix::unistd::close;
 use rustix::fs::{FileType, Gid, Mode, OFlags, Stat, Uid, fchmod, fchown, fstat, ioctl_ficlone, openat};
 
 use super::jail::open_regular;
+use super::manage::refuse_control_bytes;
 use super::partial::{self, Partial};
 use super::place::{Place, Standing};
 use super::quota::Charge;
@@ -136,6 +137,7 @@ impl Home {
         if placement != Placement::Replace {
             self.ask(Permission::Append)?;
         }
+        refuse_control_bytes(path)?;
         let plan = match self.uploads().mode {
             UploadMode::Atomic => self.plan(path, placement)?,
             UploadMode::Direct => self.plan_direct(path, placement)?,
@@ -203,6 +205,7 @@ impl Home {
     /// Needs `w`. See [`FileError`].
     pub fn store_unique(&self, model: &VirtualPath) -> Result<PendingUpload, FileError> {
         self.ask(Permission::Store)?;
+        refuse_control_bytes(model)?;
         let prefix = shortened(model.file_name().unwrap_or(UNIQUE_PREFIX));
         for _ in 0..ATTEMPTS {
             let name = [prefix, b".", &random_suffix()?].concat();

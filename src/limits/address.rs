@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv6Addr};
 const PREFIX_64: u128 = !0 << 64;
 
 /// An address as limits see it. Displayed as the address, or as `prefix::/64`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AddressKey(IpAddr);
 
 /// What `ip` counts as: v4-mapped IPv6 is IPv4 (a dual-stack socket shows it so), and any IPv6 address is its /64,
@@ -37,6 +37,7 @@ mod tests {
         one_address(text.parse().unwrap())
     }
 
+    /// T45: a client may choose among 2^64 addresses.
     #[test]
     fn a_network_of_64_bits_is_one_address() {
         assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff:ffff:ffff:ffff"));
@@ -44,6 +45,7 @@ mod tests {
         assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
     }
 
+    /// T45: or be shown in another form.
     #[test]
     fn a_mapped_address_is_the_ipv4_address() {
         assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));

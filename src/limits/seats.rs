@@ -153,6 +153,7 @@ mod tests {
         assert_eq!(all.len(), 3);
     }
 
+    /// T66: no memory of those who are gone.
     #[test]
     fn nothing_is_remembered_of_an_address_that_left() {
         let seats = seats(None, Some(1));

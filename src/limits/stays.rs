@@ -89,6 +89,7 @@ mod tests {
         assert_eq!(stays.sign_in("bob", Some(3)).unwrap_err(), TooManySessions);
     }
 
+    /// T66: no memory of those who are gone.
     #[test]
     fn no_limit_is_no_limit_and_nobody_is_remembered() {
         let stays = Stays::new();

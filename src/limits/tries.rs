@@ -1,6 +1,6 @@
 //! Tries: failed log-ins by address, across sessions, and the bans that follow.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{AddressKey, lock, one_address};
 use crate::settings::Cidrs;
 
-/// The most addresses remembered, about 1 MiB. When there are more, the one whose record would end first is forgotten:
+/// The most addresses remembered, about 2 MiB. When there are more, the one whose record would end first is forgotten:
 /// a newcomer is always counted, so a full table never means that there is no limit.
 const MAX_ADDRESSES: usize = 16 * 1024;
 
@@ -23,7 +23,7 @@ pub struct Tries {
     ban_after: Option<u32>,
     ban_time: Duration,
     trusted: Cidrs,
-    records: Mutex<HashMap<AddressKey, Record>>,
+    records: Mutex<Records>,
 }
 
 impl Tries {
@@ -40,18 +40,12 @@ impl Tries {
         let address = one_address(ip);
         let now = Instant::now();
         let mut records = lock(&self.records);
-        if !records.contains_key(&address) {
-            make_room(&mut records, now);
+        records.make_room(address, now);
+        let failures = records.by_address.get(&address).map_or(0, |record| record.failures);
+        if failures < ban_after {
+            records.put(address, Record { failures: failures + 1, ends: now + self.ban_time });
         }
-        let record = records.entry(address).or_insert(Record { failures: 0, ends: now });
-        if record.ends <= now {
-            record.failures = 0;
-        }
-        if record.failures < ban_after {
-            record.failures += 1;
-            record.ends = now + self.ban_time;
-        }
-        record.failures >= ban_after
+        failures.saturating_add(1) >= ban_after
     }
 
     /// Whether a peer is to be turned away.
@@ -59,7 +53,8 @@ impl Tries {
     pub fn is_banned(&self, ip: IpAddr) -> bool {
         let Some(ban_after) = self.limit_for(ip) else { return false };
         let records = lock(&self.records);
-        records.get(&one_address(ip)).is_some_and(|record| record.failures >= ban_after && record.ends > Instant::now())
+        let record = records.by_address.get(&one_address(ip));
+        record.is_some_and(|record| record.failures >= ban_after && record.ends > Instant::now())
     }
 
     fn limit_for(&self, ip: IpAddr) -> Option<u32> {
@@ -67,25 +62,37 @@ impl Tries {
     }
 }
 
-#[derive(Debug)]
+/// By address, and in the order in which they end: whoever fills the table on purpose is no more work than anybody.
+#[derive(Debug, Default)]
+struct Records {
+    by_address: HashMap<AddressKey, Record>,
+    by_end: BTreeSet<(Instant, AddressKey)>,
+}
+
+#[derive(Debug, Clone, Copy)]
 struct Record {
     failures: u32,
     ends: Instant,
 }
 
-/// Makes room for one more. A walk through the whole table, but only when it is full, and each failure has cost a
-/// password check, which is far dearer.
-fn make_room(records: &mut HashMap<AddressKey, Record>, now: Instant) {
-    if records.len() < MAX_ADDRESSES {
-        return;
+impl Records {
+    /// Forgets what has ended, and makes room for this one.
+    fn make_room(&mut self, newcomer: AddressKey, now: Instant) {
+        while let Some(&(ends, address)) = self.by_end.first() {
+            let has_room = self.by_address.len() < MAX_ADDRESSES || self.by_address.contains_key(&newcomer);
+            if ends > now && has_room {
+                return;
+            }
+            self.by_end.remove(&(ends, address));
+            self.by_address.remove(&address);
+        }
     }
-    records.retain(|_, record| record.ends > now);
-    if records.len() < MAX_ADDRESSES {
-        return;
-    }
-    let oldest = records.iter().min_by_key(|(_, record)| record.ends).map(|(&address, _)| address);
-    if let Some(oldest) = oldest {
-        records.remove(&oldest);
+
+    fn put(&mut self, address: AddressKey, record: Record) {
+        if let Some(before) = self.by_address.insert(address, record) {
+            self.by_end.remove(&(before.ends, address));
+        }
+        self.by_end.insert((record.ends, address));
     }
 }
 
@@ -167,7 +174,7 @@ mod tests {
         assert!(tries.is_banned(ip("192.0.2.1")));
         assert!(!tries.is_banned(numbered(0)));
         assert!(tries.is_banned(numbered(1)));
-        assert_eq!(lock(&tries.records).len(), MAX_ADDRESSES);
+        assert_eq!(lock(&tries.records).by_address.len(), MAX_ADDRESSES);
     }
 
     #[tokio::test(start_paused = true)]
@@ -178,6 +185,18 @@ mod tests {
         }
         advance(BAN_TIME).await;
         tries.failed(ip("192.0.2.1"));
-        assert_eq!(lock(&tries.records).len(), 1);
+        assert_eq!(lock(&tries.records).by_address.len(), 1);
+    }
+
+    /// T66: however many addresses fail, the memory is that of a full table, and the last one is limited as the first.
+    #[tokio::test(start_paused = true)]
+    async fn addresses_without_number_take_bounded_memory_and_are_limited_each() {
+        let tries = tries(Some(1));
+        for number in 0..20 * MAX_ADDRESSES {
+            let address = numbered(number << 8);
+            assert!(tries.failed(address) && tries.is_banned(address));
+        }
+        let records = lock(&tries.records);
+        assert_eq!((records.by_address.len(), records.by_end.len()), (MAX_ADDRESSES, MAX_ADDRESSES));
     }
 }

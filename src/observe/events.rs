@@ -1,22 +1,31 @@
 //! What is logged: one function per event, so that each name is spelled once.
 //!
 //! An event of a session begins with `session=id`, in text and in JSON. Texts that clients send are recorded as
-//! strings, which both forms escape: no client can forge a line.
+//! strings, which both forms escape: no client can forge a line. What anybody can bring about is not told without end,
+//! see `floods.rs`.
 
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use tracing::{debug, info, trace, warn};
+use tokio::time::{Instant, sleep};
+use tracing::{debug, error, info, trace, warn};
 
 use super::Transfer;
-use crate::limits::{AddressKey, Refusal};
+use super::floods::{By, Floods, Repeated, Summary};
+use crate::limits::{AddressKey, Refusal, one_address};
 use crate::path::VirtualPath;
 
 /// The number of a session in the log, counted from the start of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SessionId(pub u64);
+
+/// One for the process, as the log is.
+static FLOODS: LazyLock<Mutex<Floods>> = LazyLock::new(Mutex::default);
+/// How late it may be told how often something happened.
+const FLOOD_TICK: Duration = Duration::from_secs(5);
 
 /// What a command other than a transfer did to a file or directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +66,9 @@ pub fn swept(home: &std::path::Path, count: u64) {
 
 /// A connection could not be accepted.
 pub fn accept_failed(error: &std::io::Error) {
+    if !is_told(Repeated::AcceptFailed, By::Others) {
+        return;
+    }
     warn!(message = "accepting a connection failed", error = error.to_string());
 }
 
@@ -74,16 +86,25 @@ pub fn masquerade_unresolved(name: &str, why: &str, kept: Option<Ipv4Addr>) {
 
 /// A proxy's connection was closed: what it began with is no header.
 pub fn proxy_refused(proxy: SocketAddr, why: &std::io::Error) {
+    if !is_told(Repeated::ProxyRefused, by(proxy.ip())) {
+        return;
+    }
     warn!(message = "connection of a proxy refused", proxy = %canonical(proxy), why = why.to_string());
 }
 
 /// Somebody who is no proxy was turned away, as only proxies may connect.
 pub fn not_a_proxy(peer: SocketAddr) {
+    if !is_told(Repeated::Refused, by(peer.ip())) {
+        return;
+    }
     info!(message = "connection refused", peer = %canonical(peer), why = "not one of proxy_from");
 }
 
 /// A connection was turned away at the door.
 pub fn refused(peer: SocketAddr, why: Refusal) {
+    if !is_told(Repeated::Refused, by(peer.ip())) {
+        return;
+    }
     info!(message = "connection refused", peer = %canonical(peer), why = %why);
 }
 
@@ -92,8 +113,11 @@ pub fn probe(peer: SocketAddr) {
     debug!(message = "probed", peer = %canonical(peer));
 }
 
-/// A session has begun; `sessions` are there now.
-pub fn session_opened(session: SessionId, peer: SocketAddr, local: SocketAddr, sessions: u32) {
+/// A session has begun; `sessions` are there now. Whether that was told, as its end is then told too.
+pub fn session_opened(session: SessionId, peer: SocketAddr, local: SocketAddr, sessions: u32) -> bool {
+    if !is_told(Repeated::SessionOpened, by(peer.ip())) {
+        return false;
+    }
     info!(
         session = session.0,
         message = "session opened",
@@ -101,6 +125,7 @@ pub fn session_opened(session: SessionId, peer: SocketAddr, local: SocketAddr, s
         local = %canonical(local),
         sessions
     );
+    true
 }
 
 /// The control connection speaks TLS from here on; `names` are those of the client's certificate.
@@ -124,8 +149,12 @@ pub fn logged_in(session: SessionId, user: &str, peer: IpAddr) {
     info!(session = session.0, user, message = "logged in", peer = %peer.to_canonical());
 }
 
-/// A log-in failed. Only the name of an account that exists is told: what was typed as a name may be a password.
+/// A log-in failed. Only the name of an account that exists is told: what was typed as a name may be a password. Whose
+/// password is guessed is told each time.
 pub fn login_failed(session: SessionId, account: Option<&str>, peer: IpAddr) {
+    if account.is_none() && !is_told(Repeated::LoginFailed, by(peer)) {
+        return;
+    }
     info!(session = session.0, user = account, message = "log-in failed", peer = %peer.to_canonical());
 }
 
@@ -170,6 +199,9 @@ pub fn changed(session: SessionId, user: &str, path: &VirtualPath, change: Chang
 
 /// Somebody else connected to the passive port of a session, and was closed.
 pub fn passive_stranger(session: SessionId, stranger: IpAddr, client: IpAddr) {
+    if !is_told(Repeated::Stranger, by(stranger)) {
+        return;
+    }
     warn!(
         session = session.0,
         message = "data connection refused: not from the client of this session, nor from trusted_peers",
@@ -180,7 +212,20 @@ pub fn passive_stranger(session: SessionId, stranger: IpAddr, client: IpAddr) {
 
 /// Something failed that the client is told little about.
 pub fn failed(session: SessionId, doing: &'static str, error: &dyn Display) {
+    if !is_told(Repeated::Failed, By::Session(session)) {
+        return;
+    }
     warn!(session = session.0, message = "failed", doing, error = error.to_string());
+}
+
+/// Something in the program is wrong. `message` is of its source, so nothing of a client's is in it.
+pub fn panicked(place: &dyn Display, message: Option<&'static str>) {
+    error!(message = "panicked", at = place.to_string(), why = message);
+}
+
+/// A session ends because of that.
+pub fn session_panicked(session: SessionId) {
+    error!(session = session.0, message = "session ended by a panic");
 }
 
 /// A session is over; bytes are those of its data connections.
@@ -209,6 +254,44 @@ pub fn unknown_command(session: SessionId) {
 /// A reply, without its line ends.
 pub fn reply(session: SessionId, code: u16, sentence: &[u8]) {
     trace!(session = session.0, message = "reply", code, text = &*text(sentence));
+}
+
+/// Tells how often happened what happened too often to be told each time, now and then and for ever.
+pub async fn keep_telling_floods() {
+    loop {
+        sleep(FLOOD_TICK).await;
+        let over = floods(|floods| floods.over(Instant::now()));
+        over.iter().for_each(more);
+    }
+}
+
+/// The same for what is still being counted, as the server ends.
+pub fn tell_all_floods() {
+    floods(Floods::all).iter().for_each(more);
+}
+
+/// Whether something that anybody can bring about is told this time.
+fn is_told(what: Repeated, by: By) -> bool {
+    let (is_told, before) = floods(|floods| floods.count(what, by, Instant::now()));
+    before.iter().for_each(more);
+    is_told
+}
+
+fn floods<T>(ask: impl FnOnce(&mut Floods) -> T) -> T {
+    ask(&mut FLOODS.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn by(peer: IpAddr) -> By {
+    By::Address(one_address(peer))
+}
+
+fn more(Summary { what, by, more }: &Summary) {
+    let (like, by) = (what.message(), by.to_string());
+    if what.is_warning() {
+        warn!(message = "and more like it", more, like, by);
+    } else {
+        info!(message = "and more like it", more, like, by);
+    }
 }
 
 /// An IPv4 client of a dual-stack socket is shown as what it is.

@@ -157,6 +157,7 @@ pub(super) mod tests {
         assert_eq!(lines(LogLevel::Info, LogFormat::Json, log), [json]);
     }
 
+    /// T70: nor does it reach the operator's terminal.
     #[test]
     fn control_bytes_forge_no_line_and_reach_no_terminal() {
         let name = "a\x1b[2J\r\nERROR forged\u{9b}\"";

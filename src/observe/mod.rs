@@ -1,7 +1,9 @@
 //! Being seen: the log, the transfer log, the screen at start. Nothing here ever receives a password.
 
 pub mod events;
+mod floods;
 mod log;
+mod panics;
 mod rotated;
 mod screen;
 mod transfer;
@@ -12,6 +14,7 @@ use std::path::PathBuf;
 
 pub use events::{Change, SessionId};
 pub use log::{LogGuard, LogSettings, init};
+pub use panics::log_panics;
 pub use screen::{StartScreen, UserLine};
 pub use transfer::Transfer;
 pub use transfer_log::TransferLog;

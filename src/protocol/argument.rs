@@ -38,6 +38,26 @@ impl<'a> Argument<'a> {
         self.0
     }
 
+    /// For a command whose argument may hold any other byte: a name with these could forge lines, or end early.
+    ///
+    /// # Errors
+    /// [`Syntax::Malformed`] where there is NUL or CR; LF ends the line before it comes here.
+    pub fn without_line_ends(self) -> Result<(), Syntax> {
+        self.without(|byte| matches!(byte, 0 | b'\r' | b'\n'), "expected no NUL, CR or LF")
+    }
+
+    /// For a command whose argument is text.
+    ///
+    /// # Errors
+    /// [`Syntax::Malformed`] where there is a control byte.
+    pub fn without_control_bytes(self) -> Result<(), Syntax> {
+        self.without(u8::is_ascii_control, "expected no control bytes")
+    }
+
+    fn without(self, forbidden: impl Fn(&u8) -> bool, wrong: &'static str) -> Result<(), Syntax> {
+        if self.0.iter().any(forbidden) { Err(Syntax::Malformed(wrong)) } else { Ok(()) }
+    }
+
     /// For a command that takes no argument. Blanks do not count.
     ///
     /// # Errors
@@ -157,5 +177,16 @@ mod tests {
         assert_eq!(Argument::new(b"").some(), Err(Syntax::Missing));
         assert_eq!(Argument::new(b" ").some(), Ok(&b" "[..]));
         assert_eq!(Argument::new(b" a n ").word(), Ok(b"A N".to_vec()));
+    }
+
+    #[test]
+    fn bytes_that_may_stand_in_an_argument() {
+        for byte in 0..=u8::MAX {
+            let text = [b'a', byte, b'b'];
+            let control = byte < 0x20 || byte == 0x7F;
+            assert_eq!(Argument::new(&text).without_control_bytes().is_err(), control, "{byte:#x}");
+            let line_end = b"\0\r\n".contains(&byte);
+            assert_eq!(Argument::new(&text).without_line_ends().is_err(), line_end, "{byte:#x}");
+        }
     }
 }

@@ -108,6 +108,7 @@ mod tests {
             prop_assert_eq!(from_wire(&to_wire(text.as_bytes(), size), size), text.as_bytes());
         }
 
+        /// T44: CR LF on every edge of what comes at once.
         #[test]
         fn the_border_never_matters(bytes in prop::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), any::<u8>()], 0..60),
                                     size in 1usize..9) {

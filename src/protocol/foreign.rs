@@ -4,7 +4,7 @@
 /// Whether a line is HTTP's or SMTP's rather than FTP's.
 #[must_use]
 pub fn is_foreign(verb: &[u8]) -> bool {
-    const HTTP: [&[u8]; 8] = [b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"PATCH", b"TRACE"];
+    const HTTP: [&[u8]; 9] = [b"GET", b"POST", b"PUT", b"HEAD", b"OPTIONS", b"CONNECT", b"PATCH", b"TRACE", b"DELETE"];
     const OTHERS: [&[u8]; 3] = [b"EHLO", b"HELO", b"HOST:"];
     HTTP.contains(&verb) || OTHERS.contains(&verb)
 }
@@ -15,10 +15,12 @@ mod tests {
 
     #[test]
     fn ftp_is_not_foreign_and_http_is() {
-        for verb in ["GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "PATCH", "TRACE", "EHLO", "HELO", "HOST:"] {
+        for verb in
+            ["GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "PATCH", "TRACE", "DELETE", "EHLO", "HELO", "HOST:"]
+        {
             assert!(is_foreign(verb.as_bytes()), "{verb}");
         }
-        for verb in ["HOST", "OPTS", "USER", "RETR", "", "GETX"] {
+        for verb in ["HOST", "DELE", "OPTS", "USER", "RETR", "", "GETX"] {
             assert!(!is_foreign(verb.as_bytes()), "{verb}");
         }
     }

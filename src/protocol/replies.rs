@@ -33,6 +33,8 @@ sentences! {
     not_ftp: UNAVAILABLE "This is an FTP server.",
     /// Too many commands in a row were none.
     too_many_bad_commands: UNAVAILABLE "Too many bad commands.",
+    /// A panic, which ends the session that it happened in.
+    server_error: UNAVAILABLE "An error in the server ends this session.",
 }
 
 // Commands as such.
@@ -190,6 +192,8 @@ sentences! {
     not_enough_privileges: FILE_UNAVAILABLE "Not enough privileges.",
     /// A name with a byte that no reply line could carry.
     forbidden_byte: BAD_NAME "A name may not contain NUL, CR or LF.",
+    /// A name that is not there yet, with a byte that terminals obey.
+    control_byte: BAD_NAME "A new name may not contain control characters.",
     /// A name or path over the limit of the file system.
     name_too_long: BAD_NAME "File name too long.",
     /// The disk is full.
@@ -457,6 +461,7 @@ mod tests {
             shutting_down(),
             not_ftp(),
             too_many_bad_commands(),
+            server_error(),
             goodbye("Goodbye."),
             unknown_command(),
             line_too_long(),
@@ -517,6 +522,7 @@ mod tests {
             not_enough_privileges(),
             unavailable("No such file or directory."),
             forbidden_byte(),
+            control_byte(),
             name_too_long(),
             no_space(),
             over_quota(),

@@ -15,12 +15,13 @@ use tokio_util::task::TaskTracker;
 use super::Stop;
 use super::connection::Connection;
 use super::control::{Control, Greeting};
+use super::panics::{Panicked, caught};
 use super::stream::ControlStream;
 use crate::data::Standing;
 use crate::limits::{Refusal, Seat};
 use crate::observe::events::{self, SessionId};
 use crate::protocol::replies;
-use crate::session::{Ending, Service, Session};
+use crate::session::{Service, Session};
 
 /// Connections that may wait to be accepted: a burst of clients after a restart is not turned away.
 const BACKLOG: i32 = 4096;
@@ -67,8 +68,12 @@ impl Gate {
         Self { service, sessions, stop, last_id: AtomicU64::new(0), lingering }
     }
 
-    /// Accepts until told to stop.
+    /// Accepts until told to stop. A panic costs the connection that it happened with.
     pub(super) async fn accept_all(self: Arc<Self>, listener: TcpListener, greeting: Greeting) {
+        while caught(self.accept_each(&listener, greeting)).await == Err(Panicked) {}
+    }
+
+    async fn accept_each(self: &Arc<Self>, listener: &TcpListener, greeting: Greeting) {
         loop {
             tokio::select! {
                 biased;
@@ -128,15 +133,8 @@ impl Gate {
         let Ok(local) = prepare(&stream, self.service.settings.keepalive.limit()) else { return };
         let id = SessionId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
         let session = Session::new(id, peer, canonical(local), Arc::clone(&self.service));
-        let (started, moved) = (session.started, Arc::clone(&session.moved));
-        let control = Control::new(ControlStream(stream), session, seat, self.stop.clone(), greeting);
-        self.sessions.spawn(async move {
-            let ending = control.converse().await;
-            match ending {
-                Ending::Probe => events::probe(peer),
-                ending => events::session_closed(id, &ending, started.elapsed(), moved.uploaded(), moved.downloaded()),
-            }
-        });
+        let control = Control::new(ControlStream(stream), session, seat, self.stop.clone()).greeted_by(greeting);
+        self.sessions.spawn(control.converse());
     }
 
     /// Says why, and lets the client read it.

@@ -154,6 +154,7 @@ mod tests {
         }
     }
 
+    /// T07.
     #[tokio::test(start_paused = true)]
     async fn a_client_that_never_reads_is_gone_after_a_while() {
         let (_client, server) = tokio::io::duplex(16);

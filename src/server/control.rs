@@ -1,6 +1,8 @@
 //! The command loop: one line, one command, one final reply. Nobody else writes to the control connection.
 
+use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -8,6 +10,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::Stop;
 use super::connection::Connection;
+use super::panics::caught;
 use crate::commands::{self, Entry};
 use crate::data::DataPlan;
 use crate::limits::Seat;
@@ -34,6 +37,8 @@ pub(super) struct Control<S> {
     pub(super) held: Option<Vec<u8>>,
     bad_commands: u32,
     heard: u64,
+    /// Whether the log tells of its end: of each that had a beginning there, and of each that was cut short.
+    is_told: bool,
     last_activity: Instant,
 }
 
@@ -50,25 +55,35 @@ pub(super) enum Greeting {
 pub(super) type Step = Result<(), Ending>;
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
-    pub(super) fn new(stream: S, session: Session, seat: Seat, stop: Stop, greeting: Greeting) -> Self {
+    pub(super) fn new(stream: S, session: Session, seat: Seat, stop: Stop) -> Self {
         Self {
             connection: Connection::new(stream),
             conversation: Conversation { session, phase: Phase::greeted() },
             seat,
             stop,
-            greeting,
+            greeting: Greeting::Banner,
             held: None,
             bad_commands: 0,
             heard: 0,
+            is_told: true,
             last_activity: Instant::now(),
         }
     }
 
-    /// Holds the conversation; says how it ended.
+    /// The same with something else first.
+    pub(super) fn greeted_by(self, greeting: Greeting) -> Self {
+        Self { greeting, ..self }
+    }
+
+    /// Holds the conversation, and logs how it ended.
     pub(super) async fn converse(mut self) -> Ending {
-        let ending = self.run().await.err().unwrap_or(Ending::Left);
-        let Self { mut connection, conversation, seat, heard, .. } = self;
-        let id = conversation.session.id;
+        let ending = how_it_ended(self.run()).await;
+        let Self { mut connection, conversation, seat, heard, is_told, .. } = self;
+        let Session { id, peer, started, ref moved, .. } = conversation.session;
+        let moved = Arc::clone(moved);
+        if matches!(ending, Ending::Panicked) {
+            events::session_panicked(id);
+        }
         // The seat, the place among the user's sessions and the passive port are free before the client hears that
         // the session is over: it may be back sooner than this task goes on.
         drop((conversation, seat));
@@ -78,8 +93,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             let _ = timeout(PARTING, connection.say(&parting)).await;
         }
         connection.close().await;
-        let probe = heard == 0;
-        if probe && matches!(ending, Ending::Left | Ending::Lost(_)) { Ending::Probe } else { ending }
+        if heard == 0 && matches!(ending, Ending::Left | Ending::Lost(_)) {
+            events::probe(peer);
+        } else if is_told {
+            events::session_closed(id, &ending, started.elapsed(), moved.uploaded(), moved.downloaded());
+        }
+        ending
     }
 
     async fn run(&mut self) -> Step {
@@ -107,7 +126,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     fn note_heard(&mut self) {
         if self.heard == 0 {
             let session = &self.conversation.session;
-            events::session_opened(session.id, session.peer, session.local, session.service.seats.taken());
+            let sessions = session.service.seats.taken();
+            self.is_told = events::session_opened(session.id, session.peer, session.local, sessions);
         }
         self.heard += 1;
     }
@@ -164,9 +184,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         let shown = if entry.spec.secret { None } else { Some(argument.bytes()) };
         events::command(id, entry.spec.verb, shown);
         let stop = self.stop.drain.clone();
+        let login_deadline = self.login_deadline();
         let outcome = tokio::select! {
             biased;
             outcome = self.run_command(entry, argument) => outcome,
+            // Where many wait for their passwords to be hashed, nobody waits for longer than he has.
+            () = until(login_deadline) => return Err(Ending::TimedOut),
             // A log-in that waits for its refusal, say, does not hold up the end of the server.
             () = stop.cancelled() => return Err(Ending::Shutdown),
         };
@@ -213,11 +236,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     /// `login_timeout` after the greeting.
     fn deadline(&self) -> Option<Instant> {
         let settings = &self.conversation.session.service.settings;
-        let after = |since: Instant, limit: Option<Duration>| limit.and_then(|limit| since.checked_add(limit));
-        let idle = after(self.last_activity, settings.idle_timeout.limit());
+        let idle = settings.idle_timeout.limit().and_then(|limit| self.last_activity.checked_add(limit));
+        self.login_deadline().into_iter().chain(idle).min()
+    }
+
+    /// `login_timeout` after the greeting, as long as nobody is logged in.
+    fn login_deadline(&self) -> Option<Instant> {
+        let limit = self.conversation.session.service.settings.login_timeout.limit()?;
         match self.conversation.phase {
-            Phase::Greeted { since, .. } => after(since, settings.login_timeout.limit()).into_iter().chain(idle).min(),
-            Phase::LoggedIn(_) => idle,
+            Phase::Greeted { since, .. } => since.checked_add(limit),
+            Phase::LoggedIn(_) => None,
         }
     }
 
@@ -237,6 +265,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     }
 }
 
+async fn how_it_ended(conversation: impl Future<Output = Step>) -> Ending {
+    caught(conversation).await.map_or(Ending::Panicked, |step| step.err().unwrap_or(Ending::Left))
+}
+
 /// Lets the client's data connection in, if one is waited for.
 async fn welcome(phase: &mut Phase) {
     match phase {
@@ -251,3 +283,6 @@ async fn until(deadline: Option<Instant>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

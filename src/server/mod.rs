@@ -3,9 +3,11 @@
 mod accept;
 mod connection;
 mod control;
+mod converse;
 mod health;
 mod identity;
 mod ownership;
+mod panics;
 mod prepare;
 mod signals;
 mod start;
@@ -13,6 +15,7 @@ mod stream;
 mod sweeping;
 mod work;
 
+pub use converse::converse;
 pub use health::check_health;
 pub use identity::run_as;
 pub use prepare::{Complaints, Prepared, prepare};
@@ -28,6 +31,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::observe::events;
 use crate::session::Service;
 use crate::settings::Settings;
 use control::Greeting;
@@ -117,6 +121,7 @@ impl Server {
             // Ends at once where there is no name to resolve, so the wait goes on for the stop alone.
             () = async { service.advertiser.keep_resolved().await; std::future::pending().await } => {}
             () = async { if let Some(tls) = &service.tls { tls.keep_fresh().await } else { std::future::pending().await } } => {}
+            () = events::keep_telling_floods() => {}
             never = sweeping::sweep_hourly(&service) => match never {},
         }
         sessions.close();
@@ -125,5 +130,6 @@ impl Server {
             steps.halt.cancel();
             sessions.wait().await;
         }
+        events::tell_all_floods();
     }
 }

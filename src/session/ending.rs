@@ -10,8 +10,6 @@ use crate::protocol::{Reply, replies};
 pub enum Ending {
     /// The client closed the connection.
     Left,
-    /// The same, before it said anything: a health check, or a scan.
-    Probe,
     /// The connection broke.
     Lost(io::Error),
     /// With this reply: QUIT, or too many failed log-ins.
@@ -26,6 +24,8 @@ pub enum Ending {
     BadCommands,
     /// The TLS handshake failed.
     Handshake(io::Error),
+    /// An error in this program, which must not be anybody else's trouble.
+    Panicked,
 }
 
 impl Ending {
@@ -39,7 +39,8 @@ impl Ending {
             Self::NotFtp => Some(replies::not_ftp()),
             Self::BadCommands => Some(replies::too_many_bad_commands()),
             // In clear, to somebody who expects TLS, a reply is noise.
-            Self::Left | Self::Lost(_) | Self::Probe | Self::Handshake(_) => None,
+            Self::Left | Self::Lost(_) | Self::Handshake(_) => None,
+            Self::Panicked => Some(replies::server_error()),
         }
     }
 }
@@ -53,7 +54,7 @@ impl From<io::Error> for Ending {
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Left | Self::Probe => f.write_str("the client left"),
+            Self::Left => f.write_str("the client left"),
             Self::Lost(error) => write!(f, "the connection broke: {error}"),
             Self::Closed(reply) => write!(f, "closed with {}", reply.code().number()),
             Self::TimedOut => f.write_str("timed out"),
@@ -61,6 +62,7 @@ impl fmt::Display for Ending {
             Self::NotFtp => f.write_str("not FTP"),
             Self::Handshake(error) => write!(f, "the TLS handshake failed: {error}"),
             Self::BadCommands => f.write_str("too many bad commands"),
+            Self::Panicked => f.write_str("an error in the server"),
         }
     }
 }

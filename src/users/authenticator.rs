@@ -215,6 +215,7 @@ mod tests {
         }
     }
 
+    /// T14, T17.
     #[tokio::test]
     async fn hashes_wait_for_their_turn_and_unknown_names_take_the_same_way() {
         let hashed = authenticator([user("alice", HASH)]);

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use argon2::{Argon2, Params, PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Block, Params, PasswordHasher, PasswordVerifier, Version};
 use bcrypt::HashParts;
 use sha_crypt::ShaCrypt;
 use subtle::ConstantTimeEq;
@@ -80,7 +80,7 @@ impl Secret {
     pub fn verify(&self, password: &[u8]) -> bool {
         match &self.0 {
             Kind::Plain(secret) => secret.ct_eq(password).into(),
-            Kind::Argon2id(hash) => Argon2::default().verify_password(password, &**hash).is_ok(),
+            Kind::Argon2id(hash) => verify_argon2id(hash, password).unwrap_or(false),
             Kind::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
             Kind::ShaCrypt(hash) => {
                 let (looked_at, rest) = password.split_at(password.len().min(SHA_CRYPT_MAX_PASSWORD));
@@ -149,11 +149,28 @@ fn hash_name(value: &[u8]) -> Option<&[u8]> {
     (!name.is_empty() && name.iter().all(usual)).then_some(name)
 }
 
+/// The memory is asked for in one piece that is larger than any that an allocator keeps for later (32 MiB of glibc's):
+/// what is not needed of it is never touched, and all of it goes back at once. Asked for what it needs, glibc 2.36
+/// takes new memory from the kernel for each hash and keeps the old.
+fn verify_argon2id(hash: &argon2::PasswordHash, password: &[u8]) -> Option<bool> {
+    const NEVER_KEPT: usize = 33 * 1024 * 1024 / Block::SIZE;
+    let (salt, wanted) = (hash.salt.as_ref()?, hash.hash.as_ref()?);
+    let version = hash.version.map_or(Ok(Version::default()), Version::try_from).ok()?;
+    let params = Params::try_from(hash).ok()?;
+    let mut memory = Vec::new();
+    memory.try_reserve_exact(params.block_count().max(NEVER_KEPT)).ok()?;
+    memory.resize(params.block_count(), Block::new());
+    let mut made = vec![0; wanted.len()];
+    let argon2 = Argon2::new(Algorithm::Argon2id, version, params);
+    argon2.hash_password_into_with_memory(password, salt, &mut made, &mut memory).ok()?;
+    Some(made.ct_eq(wanted.as_ref()).into())
+}
+
 fn argon2id(text: &str) -> Result<Kind, BadSecret> {
     let malformed = BadSecret::Malformed("argon2id");
     let hash = argon2::PasswordHash::new(text).map_err(|_| malformed)?;
     let params = Params::try_from(&hash).map_err(|_| malformed)?;
-    let version_known = hash.version.is_none_or(|version| argon2::Version::try_from(version).is_ok());
+    let version_known = hash.version.is_none_or(|version| Version::try_from(version).is_ok());
     if hash.salt.is_none() || hash.hash.is_none() || !version_known {
         return Err(malformed);
     }

@@ -151,6 +151,7 @@ fn a_first_run_serves_anonymous_and_nobody_else() {
     assert!(!said.contains("chown"), "{said}");
 }
 
+/// T75: the same by compose.yaml.
 #[test]
 fn a_user_uploads_and_the_container_has_no_rights() {
     const PASSWORD: &str = "an odd one's #1";

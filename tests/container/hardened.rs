@@ -27,6 +27,7 @@ fn own(path: &Path, uid: u32, gid: u32, mode: u32) {
     chown(path, Some(uid), Some(gid)).expect("only root may give files away");
 }
 
+/// T75: no capability is needed, nor a root that can be written to.
 #[test]
 fn any_user_without_any_right_serves_a_fresh_volume() {
     let homes = Volume::new();

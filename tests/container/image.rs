@@ -34,6 +34,7 @@ fn it_says_how_it_is_to_be_run() {
     assert!(environment.iter().all(|entry| entry.starts_with("PATH=")), "{environment:?}");
 }
 
+/// T75: nothing is there to run but the server.
 #[test]
 fn it_holds_the_server_its_settings_and_the_homes_and_no_shell() {
     let name = random_name();

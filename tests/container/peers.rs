@@ -59,6 +59,7 @@ fn seen_as(server: &mut Container, client: &mut Client) -> IpAddr {
     peer.parse::<SocketAddr>().unwrap().ip()
 }
 
+/// T64: who a client is for the server, by each way into a bridge network.
 #[test]
 fn each_way_in_is_served_by_epsv() {
     let mut scene = Scene::new(|_| Vec::new());
@@ -85,6 +86,7 @@ fn each_way_in_is_served_by_epsv() {
     }
 }
 
+/// T64: behind a gateway the log says what to set, and then it works.
 #[test]
 fn data_that_comes_another_way_than_control_is_refused_unless_it_is_trusted() {
     let interface = interface_address();

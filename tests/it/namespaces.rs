@@ -156,7 +156,7 @@ pub(crate) fn program(name: &str) -> Command {
 pub(crate) struct NameServer {
     answer: Arc<Mutex<Option<Ipv4Addr>>>,
     /// Questions that were left without an answer.
-    unanswered: Receiver<()>,
+    unanswered: Receiver<Vec<u8>>,
 }
 
 impl NameServer {
@@ -176,7 +176,7 @@ impl NameServer {
                 match address {
                     // The other end may be gone already.
                     Some(address) => _ = socket.send_to(&reply(&question[..count], address), asker),
-                    None => _ = tell.send(()),
+                    None => _ = tell.send(question[..count].to_vec()),
                 }
             }
         });
@@ -195,6 +195,12 @@ impl NameServer {
     /// Waits until it was asked in vain.
     pub(crate) fn wait_for_question(&self) {
         self.unanswered.recv_timeout(crate::wire::PATIENCE).expect("the name server is not asked");
+    }
+
+    /// What it was asked in vain before this came.
+    pub(crate) fn questions_before(&self, mark: &[u8]) -> Vec<Vec<u8>> {
+        let next = || self.unanswered.recv_timeout(crate::wire::PATIENCE).expect("the mark does not come");
+        std::iter::repeat_with(next).take_while(|question| question != mark).collect()
     }
 }
 

@@ -221,6 +221,7 @@ fn health_checks_of_haproxy_are_harmless() {
     }
 }
 
+/// T65: a header has its time.
 #[test]
 fn a_header_that_never_comes_holds_nobody_up_and_has_an_end() {
     let net = Net::new();

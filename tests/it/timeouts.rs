@@ -39,6 +39,7 @@ fn whoever_says_nothing_after_the_greeting_is_let_go() {
     assert!(connected.elapsed() >= Duration::from_millis(400));
 }
 
+/// T41: no line ever ends.
 #[test]
 fn the_time_to_log_in_is_over_although_bytes_keep_coming() {
     let server = server(&[("login_timeout", "500ms")]);
@@ -59,6 +60,7 @@ fn the_time_to_log_in_is_over_although_bytes_keep_coming() {
     });
 }
 
+/// T41: no log-in ever comes.
 #[test]
 fn the_time_to_log_in_is_over_although_commands_keep_coming() {
     let server = server(&[("login_timeout", "500ms")]);
@@ -143,6 +145,7 @@ fn no_limit_is_no_limit() {
     client.ask("QUIT", "221");
 }
 
+/// T42: a slow writer.
 #[test]
 fn an_upload_that_stalls_fails_and_the_session_lives() {
     let server = server(&[("data_timeout", "400ms")]);
@@ -156,6 +159,7 @@ fn an_upload_that_stalls_fails_and_the_session_lives() {
     assert_eq!(client.retrieve("new"), b"after all");
 }
 
+/// T42: a slow reader.
 #[test]
 fn a_download_that_nobody_reads_fails_and_the_session_lives() {
     let server = server(&[("data_timeout", "400ms")]);
@@ -181,6 +185,7 @@ fn a_transfer_as_slow_as_its_rate_does_not_stall() {
     assert_eq!(client.retrieve("file").len(), 30_000);
 }
 
+/// T40: whoever asks for a port and never comes.
 #[test]
 fn a_client_that_does_not_connect_is_told_and_the_session_lives() {
     let server = server(&[("data_connect_timeout", "400ms")]);
@@ -209,6 +214,7 @@ fn a_client_that_cannot_be_connected_to_is_told_at_once() {
     client.ask("NOOP", "200");
 }
 
+/// T39: what is held without use comes back in time.
 #[test]
 fn a_passive_port_that_is_not_used_is_given_back_whatever_is_said_meanwhile() {
     let server = server(&[("data_connect_timeout", "600ms")]);

@@ -63,6 +63,32 @@ async fn a_file_that_fails_in_the_middle_does_not_look_complete() {
     assert_eq!(end.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
 }
 
+/// Panics after some bytes.
+struct Broken(bool);
+
+impl Source for Broken {
+    fn fill(&mut self, block: &mut Vec<u8>, _: usize) -> Result<(), FileError> {
+        assert!(!self.0, "a bug");
+        self.0 = true;
+        block.extend([1; 10]);
+        Ok(())
+    }
+}
+
+/// T69: nor does what a panic ended.
+#[tokio::test]
+async fn a_panic_in_the_middle_does_not_look_complete() {
+    let (mut ours, mut theirs) = connection().await;
+    let sending = tokio_util::task::TaskTracker::new().spawn(async move {
+        let (progress, stop) = (Progress::new(), CancellationToken::new());
+        let flow = Flow { pace: Pace::unlimited(), stall: None, progress: &progress, stop: &stop };
+        send(&mut ours, Box::new(Broken(false)), flow).await
+    });
+    assert!(sending.await.unwrap_err().is_panic());
+    let mut received = Vec::new();
+    assert_eq!(theirs.read_to_end(&mut received).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+}
+
 #[tokio::test]
 async fn what_was_stopped_does_not_look_complete() {
     let stop = CancellationToken::new();

@@ -42,7 +42,13 @@ fn any_name_makes_the_round_trip() {
     let names = random_names(1000);
     assert!(names.len() >= 1000);
     for name in &names {
-        finish(home.store(&path(name), Placement::Replace).unwrap(), name).unwrap();
+        if name.iter().any(u8::is_ascii_control) {
+            // No client makes such a name, but it may be there.
+            assert!(matches!(home.store(&path(name), Placement::Replace), Err(FileError::ControlByte)));
+            fs::write(ground.at("").join(OsStr::from_bytes(name)), name).unwrap();
+        } else {
+            finish(home.store(&path(name), Placement::Replace).unwrap(), name).unwrap();
+        }
     }
     let on_disk: BTreeSet<_> = fs::read_dir(ground.at("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(on_disk, names.iter().map(|name| OsStr::from_bytes(name).to_owned()).collect());
@@ -52,6 +58,24 @@ fn any_name_makes_the_round_trip() {
         home.delete(&path(name)).unwrap();
     }
     assert_eq!(listed(home, &VirtualPath::root()).unwrap(), Vec::<Vec<u8>>::new());
+}
+
+#[test]
+fn no_name_with_a_control_byte_is_made() {
+    let ground = Ground::new();
+    let home = &ground.home;
+    fs::write(ground.at("there"), "x").unwrap();
+    for byte in (1..0x20).chain([0x7F]).filter(|byte| !b"\r\n".contains(byte)) {
+        let name = path([b'a', byte]);
+        let refused = |made: Result<(), FileError>| assert!(matches!(made, Err(FileError::ControlByte)), "{byte:#x}");
+        refused(home.make_directory(&name));
+        refused(home.rename(&path("there"), &name));
+        refused(home.store_unique(&name).map(drop));
+        for placement in [Placement::Replace, Placement::Append, Placement::At(0)] {
+            refused(home.store(&name, placement).map(drop));
+        }
+    }
+    assert_eq!(listed(home, &VirtualPath::root()).unwrap(), [b"there"]);
 }
 
 #[test]

@@ -171,6 +171,7 @@ async fn without_a_limit_nothing_waits() {
     assert_eq!((pace.chunk(), start.elapsed()), (usize::MAX, Duration::ZERO));
 }
 
+/// T66: no memory of those who are gone.
 #[tokio::test(start_paused = true)]
 async fn a_rate_that_nobody_shares_is_forgotten() {
     let all = SharedRates { per_user: rate(KIB), per_ip: rate(KIB), total: rate(KIB) };

@@ -1,7 +1,7 @@
 //! Each event as it is read in the log.
 
 use super::*;
-use crate::limits::{Direction, one_address};
+use crate::limits::Direction;
 use crate::observe::log::tests::lines;
 use crate::settings::{LogFormat, LogLevel};
 
@@ -34,7 +34,7 @@ fn the_life_of_a_server() {
 fn the_life_of_a_session() {
     let local = "10.0.0.1:2121".parse().unwrap();
     assert_eq!(
-        info(|| session_opened(SEVEN, peer(), local, 2)),
+        info(|| assert!(session_opened(SEVEN, peer(), local, 2))),
         "INFO session=7 session opened peer=192.0.2.1:4000 local=10.0.0.1:2121 sessions=2"
     );
     assert_eq!(info(|| logged_in(SEVEN, "bob", peer().ip())), r#"INFO session=7 user="bob" logged in peer=192.0.2.1"#);
@@ -140,4 +140,34 @@ fn a_failure_is_told_here_and_not_to_the_client() {
         info(|| failed(SEVEN, "opening the home", &"no\nsuch")),
         r#"WARN session=7 failed doing="opening the home" error="no\nsuch""#
     );
+}
+
+/// T71: what a flood leaves in the log.
+#[test]
+fn what_is_repeated_is_summed_up_at_its_level() {
+    let flooder = "192.0.2.77:4000".parse().unwrap();
+    let log = || {
+        for _ in 0..422 {
+            refused(flooder, Refusal::Banned);
+        }
+        for _ in 0..13 {
+            passive_stranger(SEVEN, flooder.ip(), peer().ip());
+        }
+        let by_flooder = |summary: &Summary| summary.by == by(flooder.ip());
+        floods(Floods::all).iter().filter(|summary| by_flooder(summary)).for_each(more);
+    };
+    let lines = lines(LogLevel::Info, LogFormat::Text, log);
+    assert_eq!(lines.len(), 22, "{lines:#?}");
+    assert!(lines[0].contains("connection refused peer=192.0.2.77:4000"), "{lines:#?}");
+    let mut summaries: Vec<&str> = lines[20..].iter().map(|line| line.trim_start()).collect();
+    summaries.sort_unstable();
+    let refused = r#"INFO and more like it more=412 like="connection refused" by="192.0.2.77""#;
+    let strangers = r#"WARN and more like it more=3 like="data connection refused" by="192.0.2.77""#;
+    assert_eq!(summaries, [refused, strangers]);
+}
+
+#[test]
+fn a_panic_tells_where_but_nothing_of_a_client() {
+    assert_eq!(info(|| panicked(&"src/x.rs:1:2", Some("a bug"))), r#"ERROR panicked at="src/x.rs:1:2" why="a bug""#);
+    assert_eq!(info(|| session_panicked(SEVEN)), "ERROR session=7 session ended by a panic");
 }

@@ -46,6 +46,8 @@ fn any_number_may_fail_without_a_limit() {
     assert_eq!(attempt(&mut client, "bob", "secret"), "230 Login successful.");
 }
 
+/// T14: a refusal comes no sooner than its delay, and a name that nobody has takes the way of one that somebody has
+/// (`users/authenticator.rs`), so the clock tells nothing.
 #[test]
 fn a_failure_is_answered_late_whoever_it_was() {
     let server = TestServer::start(|settings| {
@@ -63,6 +65,7 @@ fn a_failure_is_answered_late_whoever_it_was() {
     }
 }
 
+/// T16: failures count across connections. (By /64, and in a bounded table: `limits/tries.rs`.)
 #[test]
 fn an_address_is_banned_at_its_limit_and_for_a_time() {
     let server = TestServer::start(|settings| {

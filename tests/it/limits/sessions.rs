@@ -84,6 +84,7 @@ fn rush(server: SocketAddr, clients: usize) -> (usize, usize) {
     (count("220 Welcome"), count(SERVER_FULL))
 }
 
+/// T63: exact, however fast they come.
 #[test]
 fn of_fifty_at_once_ten_are_greeted_and_forty_told_why_not() {
     let server = limited(&[("max_cons", "10"), ("max_per_ip", "0")]);
@@ -96,6 +97,7 @@ fn a_crowd_larger_than_the_room_for_farewells_is_told_as_well() {
     assert_eq!(rush(server.address, 200), (1, 199));
 }
 
+/// T63: one address fills its own seats.
 #[test]
 fn max_per_ip_is_exact_for_each_address() {
     let server = limited(&[("max_per_ip", "2")]);
@@ -109,6 +111,7 @@ fn max_per_ip_is_exact_for_each_address() {
     drop(first);
 }
 
+/// T45: a v4-mapped address is the IPv4 one.
 #[test]
 fn an_ipv4_client_of_a_dual_stack_listener_counts_as_what_it_is() {
     let server = limited(&[("ip", "::"), ("max_per_ip", "2")]);

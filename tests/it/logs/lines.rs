@@ -143,14 +143,19 @@ fn failures_refusals_and_strangers_are_told() {
     assert_eq!(only(&events, "session closed")["why"], "the client left");
 }
 
+/// T70: whatever is typed, a line of the log is one event.
 #[test]
 fn names_forge_no_line() {
     for format in ["json", "text"] {
         let mut server = Setup::new().variable("FTP_LOG_LEVEL", "trace").variable("FTP_LOG_FORMAT", format).start();
         let mut client = Client::login(server.address, "bob");
         let forged = "x\x1b[2J\x07\u{9b}1m\tINFO session=9 forged\x0b\x7f\"}";
-        client.store(forged, b"12345");
-        client.ask(&format!("MKD {forged}.d"), "257");
+        let home = server.folder().join("home/bob");
+        std::fs::write(home.join(forged), "12345").unwrap();
+        std::fs::create_dir(home.join(format!("{forged}.d"))).unwrap();
+        assert_eq!(client.retrieve(forged), b"12345");
+        client.ask(&format!("STOR {forged}"), "553");
+        client.ask(&format!("RMD {forged}.d"), "250");
         client.say(&format!("USER {forged}"));
         client.say(forged);
         client.say(&format!("CLNT {forged}"));
@@ -160,7 +165,7 @@ fn names_forge_no_line() {
         drop(client);
         server.wait_for_line("session closed");
         let lines = server.end().lines;
-        assert!(lines.iter().any(|line| line.contains("STOR done")), "{lines:#?}");
+        assert!(lines.iter().any(|line| line.contains("RETR done")), "{lines:#?}");
         for line in &lines {
             let is_clean = line.chars().all(|c| !c.is_control());
             assert!(is_clean, "{line:?}");

@@ -3,6 +3,7 @@
 use crate::binary::Setup;
 use crate::wire::Client;
 
+/// T23: of none of the ways to say a password, right, wrong or malformed.
 #[test]
 fn no_output_holds_a_password() {
     let hash_words = "hashed-p4ss";
@@ -43,6 +44,15 @@ fn no_output_holds_a_password() {
         client.ask("pass  spaced-p4ss", "530");
         client.say("PASSglued-p4ss");
         client.say("PSAS typo-p4ss");
+        client.ask("PASS\tp4ss", "500");
+        client.ask("ACCT p4ss", "502");
+        client.ask("SITE PSWD p4ss p4ss", "530");
+        for malformed in ["p4ss\0x", "p4ss\rx", "\0p4ss", "\u{1b}[2Jp4ss", "p4ss\u{7f}", "\u{ff}p4ss"] {
+            client.ask("USER bob", "331");
+            let reply = client.say(&format!("PASS {malformed}"));
+            assert!(reply.starts_with("501") || reply.starts_with("530"), "{reply}");
+        }
+        client.ask(&format!("PASS {}p4ss", "p4ss".repeat(2000)), "500");
         client.ask("USER bob", "331");
         client.ask("PASS plain-p4ss", "230");
         client.store("new", b"content");

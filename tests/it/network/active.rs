@@ -63,6 +63,7 @@ fn two_transfers_leave_from_one_source_port_at_once() {
     clients.iter_mut().for_each(|client| drop(client.expect("226")));
 }
 
+/// T36: no bounce, for nothing is connected to before it is known what for.
 #[test]
 fn nothing_is_sent_to_the_announced_address_before_the_transfer() {
     let server = server(&[]);
@@ -80,6 +81,7 @@ fn nothing_is_sent_to_the_announced_address_before_the_transfer() {
     assert_eq!(all_of(&mut listener.accept().unwrap().0), b"content");
 }
 
+/// T36: nor to others, nor to services.
 #[test]
 fn foreign_addresses_and_low_ports_are_refused_unless_permitted() {
     for (command, setting) in
@@ -95,6 +97,7 @@ fn foreign_addresses_and_low_ports_are_refused_unless_permitted() {
     client.ask("RETR file", "425");
 }
 
+/// T37: no stale parameters.
 #[test]
 fn a_refused_port_does_not_leave_the_one_before_in_force() {
     let server = server(&[]);

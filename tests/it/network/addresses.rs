@@ -31,6 +31,7 @@ fn over_ipv6_epsv_serves_and_pasv_says_so() {
     client.ask("EPSV 2", "229");
 }
 
+/// T45: a v4-mapped client passes the check of its data connection.
 #[test]
 fn a_dual_stack_listener_serves_ipv4_clients_as_such() {
     let server = server(&[("ip", "::")]);

@@ -48,6 +48,7 @@ fn all_ports_of_the_range_are_used_and_no_other() {
     assert!(next_in_turn < 100, "{told:?}");
 }
 
+/// T38: however much PASV is said.
 #[test]
 fn a_session_has_one_listener_however_often_it_asks() {
     let first = free_port();
@@ -118,6 +119,7 @@ fn one_client_alone_never_finds_its_own_port_taken() {
     }
 }
 
+/// T39: a range used up is told now, and by each address for itself.
 #[test]
 fn a_range_that_is_used_up_is_told_at_once_and_to_this_address_only() {
     let (server, _) = server_with_one_port();
@@ -170,6 +172,7 @@ fn ways_to_give_back() -> Vec<(&'static str, Way)> {
     ]
 }
 
+/// T38: no command that fails leaves a listener.
 #[test]
 fn a_port_is_given_back_at_once() {
     for (way, give_back) in ways_to_give_back() {

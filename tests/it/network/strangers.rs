@@ -17,6 +17,7 @@ fn intrude(address: SocketAddr) -> TcpStream {
     stream_from(STRANGER, address).unwrap()
 }
 
+/// T34: theft of a download.
 #[test]
 fn a_stranger_reads_nothing_and_the_owner_is_served() {
     let server = server(&[]);
@@ -32,6 +33,7 @@ fn a_stranger_reads_nothing_and_the_owner_is_served() {
     client.ask("NOOP", "200");
 }
 
+/// T34: an upload forged.
 #[test]
 fn a_stranger_stores_nothing() {
     let server = server(&[]);
@@ -49,6 +51,7 @@ fn a_stranger_stores_nothing() {
     assert_eq!(std::fs::read(server.home("bob").join("new")).unwrap(), b"true");
 }
 
+/// T34: strangers in numbers.
 #[test]
 fn a_hundred_strangers_hold_nobody_up() {
     let server = server(&[]);

@@ -10,6 +10,7 @@ const V1: &[u8] = b"PROXY TCP4 192.0.2.66 10.4.9.2 1024 2121\r\n";
 /// The same in version 2.
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x42\x0a\x04\x09\x02\x04\0\x08\x49";
 
+/// T65: a header from elsewhere is not looked at.
 #[test]
 fn required_refuses_whoever_comes_past_the_proxy_with_a_header_or_without() {
     let net = Net::new();
@@ -26,6 +27,7 @@ fn required_refuses_whoever_comes_past_the_proxy_with_a_header_or_without() {
     assert!(!lines.iter().any(|line| line.contains("192.0.2.66") || line.contains("session opened")), "{lines:#?}");
 }
 
+/// T65: nor where headers are optional.
 #[test]
 fn optional_does_not_believe_a_header_that_comes_past_the_proxy() {
     let net = Net::new();
@@ -51,6 +53,7 @@ fn optional_does_not_believe_a_header_that_comes_past_the_proxy() {
     assert!(!server.end().lines.iter().any(|line| line.contains("\"peer\":\"192.0.2.66")));
 }
 
+/// T65: nor one behind the proxy's own.
 #[test]
 fn a_client_of_the_proxy_cannot_write_a_header_of_its_own() {
     let net = Net::new();

@@ -1,0 +1,32 @@
+//! One conversation over any stream, without a listener: how a fuzzer, or a test, speaks to the server in its own
+//! process.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::Stop;
+use super::control::Control;
+use crate::limits::Refusal;
+use crate::observe::events::SessionId;
+use crate::session::{Ending, Service, Session};
+
+/// Holds a whole conversation, from the greeting to the parting, as with a client at `peer` that was accepted at `local`:
+/// both canonical, and `local` an address of this machine, for the data connections are real.
+///
+/// # Errors
+/// There is no seat.
+pub async fn converse<S>(
+    stream: S,
+    service: Arc<Service>,
+    peer: SocketAddr,
+    local: SocketAddr,
+) -> Result<Ending, Refusal>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let seat = service.seats.admit(peer.ip())?;
+    let session = Session::new(SessionId(1), peer, local, service);
+    Ok(Control::new(stream, session, seat, Stop::default()).converse().await)
+}
