@@ -31,6 +31,7 @@ pub fn sweep(path: &Path, quotas: &Quotas) -> io::Result<u64> {
         Err(error) => return Err(error),
     };
     let ledger = quotas.ledger(&root)?;
+    // Files are dated by the wall clock: where it jumps, some go early or late, and none that is being written.
     let now = SystemTime::now();
     let (mut removed, mut failed) = (0, None);
     for found in Walk::of(&root)? {
