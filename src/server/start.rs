@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use super::ownership::unusable_homes;
 use super::prepare::Prepared;
 use crate::data::{Admission, Advertiser, PassivePorts, Proxies};
-use crate::files::{create_home, openat2_denied};
+use crate::files::{Quotas, create_home, openat2_denied};
 use crate::limits::{PaceSettings, Paces, Seats, SharedRates, Stays, Tries};
 use crate::observe::{LogError, LogSettings, StartScreen, TransferLog, UserLine};
 use crate::session::Service;
@@ -54,6 +54,7 @@ pub fn build_service(prepared: Prepared) -> Result<Service, LogError> {
         proxies,
         advertiser: Advertiser::new(settings.masquerade_address.clone(), settings.masquerade_map.clone()),
         sums: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZeroUsize::get))),
+        quotas: Quotas::default(),
         transfer_log,
         zone,
         tls: prepared.tls,
@@ -206,6 +207,7 @@ fn own_limits(account: &Account) -> Vec<String> {
         account.max_upload.map(|rate| format!("max_upload={rate}")),
         account.max_download.map(|rate| format!("max_download={rate}")),
         account.max_cons.map(|count| format!("max_cons={count}")),
+        account.quota.map(|size| format!("quota={size}")),
         account.from.as_ref().map(|networks| format!("from={networks}")),
         account.certificate.as_ref().map(|name| format!("certificate={name}")),
     ];

@@ -10,6 +10,7 @@ impl From<BadName> for Reply {
     fn from(why: BadName) -> Self {
         match why {
             BadName::ForbiddenByte => replies::forbidden_byte(),
+            BadName::Reserved => replies::invalid_name(),
             BadName::ComponentTooLong | BadName::TooLong => replies::name_too_long(),
         }
     }

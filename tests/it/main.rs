@@ -22,5 +22,6 @@ mod settings;
 mod threats;
 mod timeouts;
 mod tls_side;
+mod uploads;
 mod verbs;
 mod wire;

@@ -108,8 +108,10 @@ fn the_file_of_a_restart_is_the_one_that_was_measured() {
     let ground = Ground::new();
     ground.file("file", "0123456789");
     ground.file("other", "x");
-    let pending = ground.home.store(&path("file"), Placement::At(10)).unwrap();
+    let direct = ground.direct().store(&path("file"), Placement::At(10)).unwrap();
+    let atomic = ground.home.store(&path("file"), Placement::At(10)).unwrap();
     ground.home.rename(&path("other"), &path("file")).unwrap();
-    assert_eq!(finish(pending, b"end").unwrap(), 13);
+    assert_eq!(finish(direct, b"end").unwrap(), 13);
+    assert!(matches!(finish(atomic, b"end"), Err(FileError::TryAgain)));
     assert_eq!(ground.content("file"), b"x", "no hole was made in a file that took the name");
 }

@@ -88,9 +88,12 @@ fn renaming_in_two_steps_replaces_nothing_either() {
 /// T53: those who do not know each other share a home. What one of them brought the next one may not replace.
 #[test]
 fn anybody_brings_new_files_and_replaces_none() {
-    for (letters, is_allowed) in [("aw", false), ("afw", false), ("adw", true)] {
+    let modes = [UploadMode::Atomic, UploadMode::Direct];
+    let letters = [("aw", false), ("afw", false), ("adw", true)];
+    for (mode, (letters, is_allowed)) in modes.into_iter().flat_map(|mode| letters.map(|letters| (mode, letters))) {
         let ground = Ground::new();
-        let home = ground.seen_with(letters.parse().unwrap()).for_anybody();
+        let uploads = Uploads { mode, ..Uploads::default() };
+        let home = Home::open(&ground.at(""), letters.parse().unwrap(), MODES, uploads).unwrap().for_anybody();
         let store = |name: &str, placement, content: &[u8]| finish(home.store(&path(name), placement)?, content);
         store("new", Placement::Replace, b"first").unwrap();
         for placement in [Placement::Replace, Placement::At(0), Placement::At(2)] {

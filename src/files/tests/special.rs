@@ -48,7 +48,7 @@ fn a_fifo_with_a_peer() {
 /// T50: these are the machine's own: nothing here may be able to change them, even if what is tested is broken.
 #[test]
 fn devices() {
-    let home = Home::open(Path::new("/dev"), Permissions::ALL, MODES).unwrap();
+    let home = Home::open(Path::new("/dev"), Permissions::ALL, MODES, Uploads::default()).unwrap();
     for name in ["null", "zero", "full"] {
         assert_refused(&home, name, &OPENING);
     }
