@@ -67,6 +67,7 @@ fn serve(prepared: Prepared) -> Result<(), Failure> {
 async fn serve_within(prepared: Prepared) -> Result<(), Failure> {
     let settings = &prepared.loaded.settings;
     let signals = StopSignals::catch()?;
+    server::survive_long_files()?;
     let listeners = Listeners::bind(settings)
         .map_err(|(address, error)| format!("ip, port: cannot listen on {address}: {error}"))?;
     server::run_as(settings.run_as)?;

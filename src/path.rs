@@ -13,6 +13,16 @@ pub const MAX_COMPONENT: usize = 255;
 /// The longest whole path, in bytes (`PATH_MAX`, less the terminating NUL).
 pub const MAX_PATH: usize = 4095;
 
+/// How the names begin that are the server's own, in any case of letters: uploads that are not whole yet. Clients neither
+/// see nor say them.
+pub const RESERVED_PREFIX: &[u8] = b".longshore-";
+
+/// Whether one component of a path is a name of the server's own.
+#[must_use]
+pub fn is_reserved(name: &[u8]) -> bool {
+    name.get(..RESERVED_PREFIX.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(RESERVED_PREFIX))
+}
+
 /// An absolute path inside a home: begins with `/`, no `.` or `..`, no doubled or trailing slash. Bytes, not text.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct VirtualPath(Vec<u8>);
@@ -26,6 +36,8 @@ pub enum BadName {
     ComponentTooLong,
     /// The whole is over [`MAX_PATH`] bytes.
     TooLong,
+    /// A component is one of the server's own names ([`RESERVED_PREFIX`]).
+    Reserved,
 }
 
 impl VirtualPath {
@@ -50,6 +62,7 @@ impl VirtualPath {
                 b"" | b"." => {}
                 b".." => joined.pop(),
                 _ if component.len() > MAX_COMPONENT => return Err(BadName::ComponentTooLong),
+                _ if is_reserved(component) => return Err(BadName::Reserved),
                 _ => joined.push(component),
             }
         }
@@ -128,6 +141,7 @@ impl fmt::Display for BadName {
             Self::ForbiddenByte => "a name may not contain NUL, CR or LF",
             Self::ComponentTooLong => "a name may have at most 255 bytes",
             Self::TooLong => "a path may have at most 4095 bytes",
+            Self::Reserved => "names that begin with `.longshore-` are the server's own",
         })
     }
 }
@@ -175,6 +189,10 @@ mod tests {
         }
         assert!(root.join(&[b'x'; MAX_COMPONENT]).is_ok());
         assert_eq!(root.join(&[b'x'; MAX_COMPONENT + 1]), Err(BadName::ComponentTooLong));
+        for name in [&b".longshore-x"[..], b".LongShore-", b"a/.longshore-x/b", b".longshore-x/.."] {
+            assert_eq!(root.join(name), Err(BadName::Reserved), "{name:?}");
+        }
+        assert!(root.join(b".longshore").is_ok() && root.join(b"x.longshore-").is_ok());
         let deep = "/d".repeat(MAX_PATH / 2);
         assert!(root.join(deep.as_bytes()).is_ok());
         assert_eq!(root.join(format!("{deep}/e").as_bytes()), Err(BadName::TooLong));

@@ -108,7 +108,7 @@ impl Members for Mlst {
         let path = member.path_or_here(session, self.0.as_deref())?;
         let place = if path.is_root() { Place::Home } else { Place::Inside };
         let asked = path.clone();
-        let found = member.ask(session, move |home| home.facts(&asked)).await?;
+        let found = member.ask(session, move |home| home.facts_to_resume(&asked)).await?;
         let name = session.encoding.encode(path.as_bytes());
         let mut line = Vec::new();
         facts::write_line(&mut line, &name, &found, session.facts, member.account.permissions, place);
@@ -123,21 +123,22 @@ pub(super) async fn path_status(session: &Session, member: &Member, argument: &[
     let shown = session.encoding.encode(found.path.as_bytes()).into_owned();
     let mut form = unix_form(session);
     let entries = found.entries;
-    let lines = member.ask(session, move |_| {
+    let listed = member.ask(session, move |_| {
         let mut lines = Vec::new();
         for entry in entries {
+            if lines.len() == STATUS_LINES {
+                return Ok((lines, false));
+            }
             let (name, found) = entry?;
             let mut line = Vec::new();
             form(&mut line, &name, &found);
             line.truncate(line.len() - b"\r\n".len());
             lines.push(line);
-            if lines.len() == STATUS_LINES {
-                break;
-            }
         }
-        Ok(lines)
+        Ok((lines, true))
     });
-    Ok(replies::path_status(&shown, lines.await?))
+    let (lines, is_all) = listed.await?;
+    Ok(replies::path_status(&shown, lines, is_all))
 }
 
 /// A reply is held in memory while it is sent; a listing of any length has the data connection.
@@ -157,13 +158,16 @@ struct Found {
 /// no such name, those that its last component matches as a pattern. What looks like options of `ls` is a name if
 /// there is one.
 async fn find_entries(session: &Session, member: &Member, argument: Vec<u8>) -> Result<Found, Reply> {
-    let whole = member.path(session, &argument)?;
     let without_options = argument::path(&argument).to_vec();
     let path = member.path(session, &without_options)?;
+    // Options may be longer than any name.
+    let whole = member.path(session, &argument).ok().filter(|whole| *whole != path);
     member
         .ask(session, move |home| {
-            let is_name = whole != path && home.facts(&whole).is_ok();
-            let (path, argument) = if is_name { (whole, argument) } else { (path, without_options) };
+            let (path, argument) = match whole.filter(|whole| home.facts(whole).is_ok()) {
+                Some(whole) => (whole, argument),
+                None => (path, without_options),
+            };
             let directory = argument.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
             let prefix = argument[..directory].to_vec();
             match (home.facts(&path), path.file_name()) {

@@ -6,12 +6,13 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Anyone, Command, DuringWork, Feature, Ran, Spec, say};
 use crate::data::DataPlan;
-use crate::files::{self, Home, off_reactor};
+use crate::files::{self, Home, Uploads, off_reactor};
 use crate::limits::{Stay, one_address};
 use crate::observe::events;
 use crate::path::VirtualPath;
 use crate::protocol::{Argument, Reply, Syntax, replies};
 use crate::session::{Conversation, Member, Outcome, Phase, Representation, Session};
+use crate::settings::Size;
 use crate::users::{Account, Failure};
 
 /// The name. Every name is answered alike; whoever was logged in is not any more.
@@ -119,12 +120,20 @@ fn member(account: Arc<Account>, home: Home, stay: Stay) -> Member {
 async fn open_home(session: &Session, account: &Arc<Account>) -> Result<Home, Reply> {
     let settings = Arc::clone(&session.service.settings);
     let opening = Arc::clone(account);
+    let uploads = Uploads {
+        mode: settings.upload_mode,
+        fsync: settings.upload_fsync,
+        keeper: (!account.anonymous).then(|| account.name.clone()),
+        quota: account.quota.and_then(Size::limit),
+        quotas: session.service.quotas.clone(),
+    };
     let opened = off_reactor(move || {
         let modes = files::Modes { file: settings.file_mode.0, directory: settings.dir_mode.0 };
         if settings.create_homes && !opening.anonymous {
             files::create_home(&opening.home, modes.directory)?;
         }
-        Home::open(&opening.home, opening.permissions, modes)
+        let home = Home::open(&opening.home, opening.permissions, modes, uploads);
+        home.map(|home| if opening.anonymous { home.for_anybody() } else { home })
     });
     opened.await.map_err(|why| {
         events::failed(session.id, "opening the home directory", &format_args!("{}: {why}", account.home.display()));

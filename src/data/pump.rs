@@ -65,17 +65,35 @@ pub(super) async fn receive(
     ascii: bool,
     mut flow: Flow<'_>,
 ) -> Result<(), Failure> {
-    let mut upload = off_reactor(move || upload.begin()).await.map_err(Failure::File)?;
+    let upload = off_reactor(move || upload.begin()).await.map_err(Failure::File)?;
+    let mut upload = Some(upload);
+    let received = receive_all(stream, &mut upload, ascii, &mut flow).await;
+    // An upload that broke is put away before anybody is told, and large files take their time.
+    if upload.is_some() {
+        off_reactor(move || drop(upload)).await;
+    }
+    received
+}
+
+async fn receive_all(
+    stream: &mut MaybeTls<TcpStream>,
+    slot: &mut Option<Upload>,
+    ascii: bool,
+    flow: &mut Flow<'_>,
+) -> Result<(), Failure> {
     let mut converter = ascii.then(FromWire::default);
     let mut buffer = Vec::new();
     loop {
-        let received = receive_block(stream, &mut buffer, &mut flow).await?;
+        let received = receive_block(stream, &mut buffer, flow).await?;
         let block = match &mut converter {
             Some(converter) => convert(converter, &buffer, received == 0),
             None => std::mem::take(&mut buffer),
         };
-        if !block.is_empty() {
-            (upload, buffer) = write_block(upload, block).await.map_err(Failure::File)?;
+        if !block.is_empty()
+            && let Some(upload) = slot.take()
+        {
+            let (upload, written) = write_block(upload, block).await.map_err(Failure::File)?;
+            (*slot, buffer) = (Some(upload), written);
         }
         if received == 0 {
             break;
@@ -91,7 +109,10 @@ pub(super) async fn receive(
     if flow.stop.is_cancelled() {
         return Err(Failure::Aborted);
     }
-    off_reactor(move || upload.commit()).await.map(drop).map_err(Failure::File)
+    match slot.take() {
+        Some(upload) => off_reactor(move || upload.commit()).await.map(drop).map_err(Failure::File),
+        None => Ok(()),
+    }
 }
 
 async fn send_all(

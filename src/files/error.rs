@@ -19,6 +19,8 @@ pub enum FileError {
     NotRegular,
     /// The name is taken.
     AlreadyExists,
+    /// The name is taken, and this account may not replace what has it.
+    MayNotReplace,
     /// A directory that still holds something.
     NotEmpty,
     /// A link leads out of the home.
@@ -124,6 +126,7 @@ impl fmt::Display for FileError {
             Self::IsADirectory => "is a directory",
             Self::NotRegular => "not a regular file",
             Self::AlreadyExists => "the name is taken",
+            Self::MayNotReplace => "the account may not replace what is there",
             Self::NotEmpty => "the directory is not empty",
             Self::OutsideHome => "a link leads out of the home",
             Self::LinkLoop => "links lead in a circle",

@@ -9,6 +9,7 @@ use cap_std::fs::{Dir, Metadata, MetadataExt, OpenOptions, OpenOptionsExt};
 use nix::fcntl::{AT_FDCWD, OFlag};
 use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 
 use super::FileError;
 use crate::listing::{Facts, Kind};
@@ -29,6 +30,14 @@ pub(super) fn open_regular(
         kind if kind.is_dir() => Err(FileError::IsADirectory),
         _ => Err(FileError::NotRegular),
     }
+}
+
+/// Why names cannot be opened in one step; `None` if they can. Step by step they lead out of no home either, each step
+/// being looked at, but every directory on the way is opened by itself.
+#[must_use]
+pub fn openat2_denied() -> Option<std::io::Error> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    openat2(CWD, ".", flags, Mode::empty(), ResolveFlags::BENEATH).err().map(Into::into)
 }
 
 /// A file or directory held by `O_PATH`, to change what the kernel changes by name only: opening it for real would ask for

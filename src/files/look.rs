@@ -3,8 +3,9 @@
 use nix::sys::statvfs::fstatvfs;
 
 use super::jail::facts_of;
-use super::{DirectoryStream, FileError, Home};
-use crate::listing::Facts;
+use super::place::Place;
+use super::{DirectoryStream, FileError, Home, partial};
+use crate::listing::{Facts, Kind};
 use crate::path::VirtualPath;
 use crate::settings::Permission;
 
@@ -29,6 +30,35 @@ impl Home {
         Ok(facts_of(&self.root().metadata(path.beneath_home())?))
     }
 
+    /// What a client must know to go on with an upload that broke: the partial's facts where this user has one for `path`,
+    /// else those of the file. Whoever took the size of an old file for that of its broken replacement would glue the end
+    /// of the new one to the beginning of the old.
+    ///
+    /// # Errors
+    /// Needs `l`. See [`FileError`].
+    pub fn facts_to_resume(&self, path: &VirtualPath) -> Result<Facts, FileError> {
+        self.ask(Permission::List)?;
+        if self.keeper().is_some() && !path.is_root() {
+            // Where the place cannot be told, nothing could be kept there.
+            if let Ok((place, _)) = Place::find(self, path)
+                && let Some(left) = partial::kept(self, &place, path)?
+            {
+                return Ok(Facts {
+                    kind: Kind::File,
+                    size: left.st_size.cast_unsigned(),
+                    modified: left.st_mtime,
+                    mode: left.st_mode,
+                    links: 1,
+                    uid: left.st_uid,
+                    gid: left.st_gid,
+                    device: left.st_dev,
+                    inode: left.st_ino,
+                });
+            }
+        }
+        self.facts(path)
+    }
+
     /// The entries of the directory `path`, in no order, without `.` and `..`.
     ///
     /// # Errors
@@ -38,12 +68,14 @@ impl Home {
         DirectoryStream::open(self.clone(), path.clone())
     }
 
-    /// Bytes that can still be written on the disk that holds the directory `path`. Needs no letter.
+    /// Bytes that can still be written on the disk that holds the directory `path`, as far as the quota goes. Needs no
+    /// letter.
     ///
     /// # Errors
     /// See [`FileError`].
     pub fn free_space(&self, path: &VirtualPath) -> Result<u64, FileError> {
         let disk = fstatvfs(self.root().open_dir(path.beneath_home())?)?;
-        Ok(disk.blocks_available().saturating_mul(disk.fragment_size()))
+        let free = disk.blocks_available().saturating_mul(disk.fragment_size());
+        Ok(self.quota_left()?.map_or(free, |left| left.min(free)))
     }
 }

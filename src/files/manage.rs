@@ -1,10 +1,15 @@
 //! Changing names and attributes. Names are acted on as they are: no link is followed where something is removed or renamed.
 
-use cap_std::fs::{DirBuilder, DirBuilderExt};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, MetadataExt};
+use rustix::fs::{RenameFlags, renameat, renameat_with};
+use rustix::io::Errno;
 
 use super::jail::Held;
-use super::{FileError, Home};
-use crate::path::VirtualPath;
+use super::{FileError, Home, partial};
+use crate::path::{VirtualPath, is_reserved};
 use crate::settings::Permission;
 
 impl Home {
@@ -27,17 +32,66 @@ impl Home {
     pub fn remove_directory(&self, path: &VirtualPath) -> Result<(), FileError> {
         self.ask(Permission::Delete)?;
         refuse_root(path)?;
-        Ok(self.root().remove_dir(path.beneath_home())?)
+        match self.root().remove_dir(path.beneath_home()).map_err(FileError::from) {
+            // A directory that looks empty is empty: what broke in it is nobody's once the directory goes.
+            Err(FileError::NotEmpty) if self.remove_leftovers(path)? => {
+                Ok(self.root().remove_dir(path.beneath_home())?)
+            }
+            removed => removed,
+        }
     }
 
-    /// Removes a file, a link, or anything else that is no directory.
+    /// Removes the partials in a directory that holds nothing else. Tells whether it is empty now.
+    fn remove_leftovers(&self, path: &VirtualPath) -> Result<bool, FileError> {
+        let directory = self.root().open_dir(path.beneath_home())?;
+        let mut names = Vec::new();
+        for entry in directory.entries()? {
+            let name = entry?.file_name();
+            if !is_reserved(name.as_bytes()) {
+                return Ok(false);
+            }
+            names.push(name);
+        }
+        for name in names {
+            let Some(size) = partial::remove_idle(&directory, &name)? else { return Ok(false) };
+            self.ledger().give_back(size);
+        }
+        Ok(true)
+    }
+
+    /// Removes a file, a link, or anything else that is no directory. An upload to it that broke goes with it.
     ///
     /// # Errors
     /// Needs `d`. See [`FileError`].
     pub fn delete(&self, path: &VirtualPath) -> Result<(), FileError> {
         self.ask(Permission::Delete)?;
         refuse_root(path)?;
-        Ok(self.root().remove_file(path.beneath_home())?)
+        let was_left = self.forget(path);
+        let _swapping = self.ledger().swapping();
+        let size = self.size_to_give_back(path);
+        match self.root().remove_file(path.beneath_home()).map_err(FileError::from) {
+            Ok(()) => self.ledger().give_back(size),
+            Err(FileError::NotFound) if was_left => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Drops what is kept of a broken upload to `path`; tells whether there was any.
+    fn forget(&self, path: &VirtualPath) -> bool {
+        // A failure is no reason to refuse what was asked for: the sweep comes later.
+        let left = partial::forget(self, path).ok().flatten();
+        self.ledger().give_back(left.unwrap_or_default());
+        left.is_some()
+    }
+
+    /// The bytes that go with the name `path`, where anybody counts them.
+    fn size_to_give_back(&self, path: &VirtualPath) -> u64 {
+        if !self.ledger().counts() {
+            return 0;
+        }
+        let found = self.root().symlink_metadata(path.beneath_home());
+        found.ok().filter(|found| found.is_file() && found.nlink() == 1).map_or(0, |found| found.len())
     }
 
     /// Whether `path` names something that [`Home::rename`] could move: what RNFR asks.
@@ -52,16 +106,51 @@ impl Home {
     }
 
     /// Renames, as rename(2) does: a file that has the name already is replaced in one step, and an empty directory by a
-    /// directory. As in pyftpdlib `f` alone allows that.
+    /// directory. Unlike in pyftpdlib `f` alone does not allow that: what is there would be lost to somebody who may
+    /// neither delete nor write it.
     ///
     /// # Errors
-    /// Needs `f`. See [`FileError`].
+    /// Needs `f`, and `d` or `w` if the name is taken. See [`FileError`].
     pub fn rename(&self, from: &VirtualPath, to: &VirtualPath) -> Result<(), FileError> {
         self.ask(Permission::Rename)?;
         refuse_root(from)?;
         refuse_root(to)?;
         refuse_control_bytes(to)?;
-        Ok(self.root().rename(from.beneath_home(), self.root(), to.beneath_home())?)
+        let _swapping = self.ledger().swapping();
+        // Renamed to itself, or to another of its own names, a file replaces nothing.
+        let same = |path: &VirtualPath| {
+            let found = self.root().symlink_metadata(path.beneath_home()).ok()?;
+            Some((found.dev(), found.ino()))
+        };
+        let replaced = if self.may_replace() && self.ledger().counts() && same(from) != same(to) {
+            self.size_to_give_back(to)
+        } else {
+            0
+        };
+        if self.may_replace() {
+            self.root().rename(from.beneath_home(), self.root(), to.beneath_home())?;
+        } else {
+            self.rename_to_free_name(from, to)?;
+        }
+        self.ledger().give_back(replaced);
+        // What broke on the way to either name was meant for the file that had it before.
+        self.forget(from);
+        self.forget(to);
+        Ok(())
+    }
+
+    /// Renames, unless the name is taken: the kernel looks and acts at once.
+    fn rename_to_free_name(&self, from: &VirtualPath, to: &VirtualPath) -> Result<(), FileError> {
+        let [source, target] = [from, to].map(|path| self.root().open_dir(path.parent().beneath_home()));
+        let [old, new] = [from, to].map(|path| OsStr::from_bytes(path.file_name().unwrap_or_default()));
+        let (source, target) = (source?, target?);
+        match renameat_with(&source, old, &target, new, RenameFlags::NOREPLACE) {
+            Ok(()) => Ok(()),
+            Err(Errno::EXIST) => Err(FileError::MayNotReplace),
+            // Some network file systems cannot, and it is also said of a directory that shall be moved into itself.
+            Err(Errno::INVAL) => rename_in_two_steps(&source, old, &target, new),
+            Err(error) => Err(std::io::Error::from(error).into()),
+        }
     }
 
     /// Sets the permission bits of a file or directory; only `0o777` of `mode` count. The home itself keeps its own, lest
@@ -83,6 +172,21 @@ impl Home {
         self.ask(Permission::SetTime)?;
         Held::open(self.root(), path)?.set_modified(seconds)
     }
+}
+
+/// A file gets the new name as a second one, which is never put in place of another, and then loses the old. A directory
+/// can have one name only, and never takes that of a file or of a directory that holds something.
+pub(super) fn rename_in_two_steps(source: &Dir, old: &OsStr, target: &Dir, new: &OsStr) -> Result<(), FileError> {
+    if source.symlink_metadata(old)?.is_dir() {
+        // With a slash the kernel takes nothing but a directory.
+        let old = [old, OsStr::new("/")].join(OsStr::new(""));
+        return renameat(source, &old, target, new).map_err(|error| std::io::Error::from(error).into());
+    }
+    source.hard_link(old, target, new).map_err(|error| match error.into() {
+        FileError::AlreadyExists => FileError::MayNotReplace,
+        error => error,
+    })?;
+    Ok(source.remove_file(old)?)
 }
 
 /// For every operation that makes a name. Whoever lists the directory later, in a terminal perhaps, is not to be fooled by

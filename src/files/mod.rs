@@ -7,6 +7,11 @@
 //! | `manage` | changing names and attributes: make, remove, rename, mode, time |
 //! | `retrieval` | a file on its way to a client |
 //! | `upload` | a file on its way from a client |
+//! | `place` | where a name really stands: the open directory, and the name in it |
+//! | `partial` | the hidden file of an upload that is not whole yet |
+//! | `sweep` | removes those that were never gone on with |
+//! | `quota` | how many bytes a home has, and who may add to them |
+//! | `walk` | all that lies beneath a directory |
 //! | `digest` | checksums of a file, or of a part of one |
 //! | `stream` | a directory, entry by entry |
 //! | `jail` | how names are opened so that none leads out, and none blocks |
@@ -21,16 +26,24 @@ mod jail;
 mod look;
 mod manage;
 mod off_reactor;
+mod partial;
+mod place;
+mod quota;
 mod retrieval;
 mod stream;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod walk;
 
 pub use digest::{Algorithm, Digest};
 pub use error::FileError;
-pub use home::{Home, Modes, create_home};
+pub use home::{Home, Modes, Uploads, create_home};
+pub use jail::openat2_denied;
 pub use off_reactor::off_reactor;
+pub use quota::Quotas;
 pub use retrieval::Retrieval;
 pub use stream::DirectoryStream;
+pub use sweep::sweep;
 pub use upload::{PendingUpload, Placement, UNIQUE_PREFIX, Upload};

@@ -8,12 +8,12 @@ use cap_std::fs::{DirEntry, ReadDir};
 use super::jail::facts_of;
 use super::{FileError, Home};
 use crate::listing::{Facts, Kind};
-use crate::path::VirtualPath;
+use crate::path::{VirtualPath, is_reserved};
 
 /// The entries of one directory, in the order of the disk, as names and facts.
 ///
 /// A link is told as what it leads to; one that leads nowhere or out of the home is [`Kind::Link`], and nothing of its
-/// target is told, not even the length of its name. Entries that vanish meanwhile are left out. After an error the rest
+/// target is told, not even the length of its name. Uploads under way are not told at all. Entries that vanish meanwhile are left out. After an error the rest
 /// may still be read.
 #[derive(Debug)]
 pub struct DirectoryStream {
@@ -58,6 +58,9 @@ impl Iterator for DirectoryStream {
                 Err(error) => return Some(Err(error.into())),
             };
             let name = entry.file_name().into_vec();
+            if is_reserved(&name) {
+                continue;
+            }
             if name.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
                 self.skipped += 1;
                 continue;

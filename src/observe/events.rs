@@ -59,6 +59,11 @@ pub fn warning(warning: &str) {
     warn!(message = warning);
 }
 
+/// Uploads that broke more than a day ago were removed from a home.
+pub fn swept(home: &std::path::Path, count: u64) {
+    info!(message = "old uploads removed", home = %home.display(), count);
+}
+
 /// A connection could not be accepted.
 pub fn accept_failed(error: &std::io::Error) {
     if !is_told(Repeated::AcceptFailed, By::Others) {

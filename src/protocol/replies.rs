@@ -194,6 +194,8 @@ sentences! {
     forbidden_byte: BAD_NAME "A name may not contain NUL, CR or LF.",
     /// A name that is not there yet, with a byte that terminals obey.
     control_byte: BAD_NAME "A new name may not contain control characters.",
+    /// A name that is taken, by what this account may not replace.
+    may_not_replace: BAD_NAME "File exists, and may not be replaced.",
     /// A name or path over the limit of the file system.
     name_too_long: BAD_NAME "File name too long.",
     /// The disk is full.
@@ -358,11 +360,12 @@ pub fn facts(path: &[u8], facts: Vec<u8>) -> Reply {
     Reply::lines(Code::FILE_OKAY, [b"Listing ".as_slice(), &quoted(path)].concat(), vec![facts], "End MLST.")
 }
 
-/// STAT of a path: the listing, on the control connection.
+/// STAT of a path: the listing, on the control connection. There may be more than it tells.
 #[must_use]
-pub fn path_status(path: &[u8], lines: Vec<Vec<u8>>) -> Reply {
+pub fn path_status(path: &[u8], lines: Vec<Vec<u8>>, is_all: bool) -> Reply {
     let first = [b"Status of ".as_slice(), &quoted(path), b":"].concat();
-    Reply::listing(Code::FILE_STATUS, first, lines, "End of status.")
+    let last = if is_all { "End of status." } else { "End of status, but there is more: use LIST." };
+    Reply::listing(Code::FILE_STATUS, first, lines, last)
 }
 
 /// SIZE, AVBL.
@@ -539,6 +542,7 @@ mod tests {
             unavailable("No such file or directory."),
             forbidden_byte(),
             control_byte(),
+            may_not_replace(),
             name_too_long(),
             no_space(),
             over_quota(),
@@ -556,7 +560,8 @@ mod tests {
             rename_from_first(),
             mlsd_of_no_directory(),
             facts(b"/a", b"type=file; /a".to_vec()),
-            path_status(b"/a", vec![b"-rw-r--r-- a".to_vec()]),
+            path_status(b"/a", vec![b"-rw-r--r-- a".to_vec()], true),
+            path_status(b"/a", vec![b"-rw-r--r-- a".to_vec()], false),
             number(7),
             no_size_in_ascii(),
             modified("19700101000000"),

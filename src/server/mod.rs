@@ -12,13 +12,14 @@ mod prepare;
 mod signals;
 mod start;
 mod stream;
+mod sweeping;
 mod work;
 
 pub use converse::converse;
 pub use health::check_health;
 pub use identity::run_as;
 pub use prepare::{Complaints, Prepared, prepare};
-pub use signals::StopSignals;
+pub use signals::{StopSignals, survive_long_files};
 pub use start::{build_service, fit_out, log_settings, runtime, set_umask, start_screen};
 
 use std::io;
@@ -121,6 +122,7 @@ impl Server {
             () = async { service.advertiser.keep_resolved().await; std::future::pending().await } => {}
             () = async { if let Some(tls) = &service.tls { tls.keep_fresh().await } else { std::future::pending().await } } => {}
             () = events::keep_telling_floods() => {}
+            never = sweeping::sweep_hourly(&service) => match never {},
         }
         sessions.close();
         let grace = service.settings.shutdown_grace.limit().unwrap_or_default();

@@ -1,13 +1,22 @@
 //! SIGTERM and SIGINT end the server in order; a second one ends it at once.
 
 use std::io;
+use std::sync::Arc;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook_tokio::Signals;
 use tokio_stream::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use crate::observe::events;
+
+/// Lets a write beyond the limit of file sizes (RLIMIT_FSIZE) fail like any other, instead of ending the process by SIGXFSZ.
+///
+/// # Errors
+/// The handler could not be installed.
+pub fn survive_long_files() -> io::Result<()> {
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).map(drop)
+}
 
 /// SIGTERM and SIGINT, kept from the moment this is made.
 pub struct StopSignals(Signals);

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use super::ownership::unusable_homes;
 use super::prepare::Prepared;
 use crate::data::{Admission, Advertiser, PassivePorts, Proxies};
-use crate::files::create_home;
+use crate::files::{Quotas, create_home, openat2_denied};
 use crate::limits::{PaceSettings, Paces, Seats, SharedRates, Stays, Tries};
 use crate::observe::{LogError, LogSettings, StartScreen, TransferLog, UserLine};
 use crate::session::Service;
@@ -54,6 +54,7 @@ pub fn build_service(prepared: Prepared) -> Result<Service, LogError> {
         proxies,
         advertiser: Advertiser::new(settings.masquerade_address.clone(), settings.masquerade_map.clone()),
         sums: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZeroUsize::get))),
+        quotas: Quotas::default(),
         transfer_log,
         zone,
         tls: prepared.tls,
@@ -108,6 +109,7 @@ pub fn fit_out(prepared: &Prepared) -> Vec<String> {
         no_anonymous_home(settings),
         too_few_descriptors(settings.max_cons),
         source_port_out_of_reach(settings.active_source_port),
+        openings_in_steps(),
     ]
     .into_iter()
     .flatten()
@@ -122,6 +124,14 @@ fn no_anonymous_home(settings: &Settings) -> Option<String> {
     }
     let error = create_home(path, settings.dir_mode.0).err()?;
     Some(format!("anonymous_path: {} cannot be made, so nobody can log in as anonymous: {error}", path.display()))
+}
+
+fn openings_in_steps() -> Option<String> {
+    let why = openat2_denied()?;
+    Some(format!(
+        "the kernel, or a sandbox around this process, does not let it call openat2: files are opened step by step, which \
+         is as safe, but slower: {why}"
+    ))
 }
 
 fn too_few_descriptors(max_cons: Count) -> Option<String> {
@@ -197,6 +207,7 @@ fn own_limits(account: &Account) -> Vec<String> {
         account.max_upload.map(|rate| format!("max_upload={rate}")),
         account.max_download.map(|rate| format!("max_download={rate}")),
         account.max_cons.map(|count| format!("max_cons={count}")),
+        account.quota.map(|size| format!("quota={size}")),
         account.from.as_ref().map(|networks| format!("from={networks}")),
         account.certificate.as_ref().map(|name| format!("certificate={name}")),
     ];

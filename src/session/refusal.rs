@@ -10,6 +10,7 @@ impl From<BadName> for Reply {
     fn from(why: BadName) -> Self {
         match why {
             BadName::ForbiddenByte => replies::forbidden_byte(),
+            BadName::Reserved => replies::invalid_name(),
             BadName::ComponentTooLong | BadName::TooLong => replies::name_too_long(),
         }
     }
@@ -23,6 +24,7 @@ impl From<&FileError> for Reply {
             FileError::IsADirectory => replies::unavailable("Is a directory."),
             FileError::NotRegular => replies::unavailable("Not a regular file."),
             FileError::AlreadyExists => replies::unavailable("File exists."),
+            FileError::MayNotReplace => replies::may_not_replace(),
             FileError::NotEmpty => replies::unavailable("Directory not empty."),
             // What lies outside is not there, so that nothing is told of it.
             FileError::NotFound | FileError::OutsideHome => replies::unavailable("No such file or directory."),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::data::{Advertiser, PassivePorts, Proxies};
+use crate::files::Quotas;
 use crate::limits::{Paces, Seats, Stays, Tries};
 use crate::observe::TransferLog;
 use crate::settings::Settings;
@@ -35,6 +36,8 @@ pub struct Service {
     pub advertiser: Advertiser,
     /// Turns at reading files through for their sums: as many as there are processors, lest they do nothing else.
     pub sums: Arc<Semaphore>,
+    /// `quota` of users.conf.
+    pub quotas: Quotas,
     /// `transfer_log`.
     pub transfer_log: Option<TransferLog>,
     /// The zone of the times in LIST (`use_gmt_times`).

@@ -36,6 +36,6 @@ pub use table::{FIELDS, Settings};
 pub use units::{
     Cidrs, Count, Encoding, Identity, ListenAddresses, ListenSockets, LogFormat, LogLevel, LogRotation, Masquerade,
     MasqueradeMap, MasqueradeRule, MasqueradeTo, MasqueradeWhen, Octal, Permission, Permissions, PortRange,
-    ProxyProtocol, Rate, Secret, SessionReuse, Slice, Span, TlsMode, TlsVersion, UnknownLetter,
+    ProxyProtocol, Rate, Secret, SessionReuse, Size, Slice, Span, TlsMode, TlsVersion, UnknownLetter, UploadMode,
 };
 pub use value::{Expected, Form, Value};

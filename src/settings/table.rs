@@ -6,7 +6,7 @@ use super::field::settings;
 use super::units::{
     Cidrs, Count, Encoding, Identity, ListenAddresses, ListenSockets, LogFormat, LogLevel, LogRotation, Masquerade,
     MasqueradeMap, Octal, Permissions, PortRange, ProxyProtocol, Rate, Secret, SessionReuse, Slice, Span, TlsMode,
-    TlsVersion,
+    TlsVersion, UploadMode,
 };
 
 settings! {
@@ -135,6 +135,10 @@ settings! {
     /// Addresses with ports, such as `0.0.0.0:990`, for clients that speak TLS from the first byte; empty is none.
     tls_listen: ListenSockets = "",
 
+    /// Where an upload goes while it is under way: `atomic` is a hidden file that takes the name's place once it is whole, `direct` the file itself.
+    upload_mode: UploadMode = "atomic",
+    /// Whether an upload is on the disk itself, not in its cache, before 226 says so.
+    upload_fsync: bool = "off",
     /// Mode bits that new files and directories do not get, in octal.
     umask: Octal = "022",
     /// Mode of new files before the umask, in octal.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::password::Secret;
-use crate::settings::{Cidrs, Count, Permissions, Rate};
+use crate::settings::{Cidrs, Count, Permissions, Rate, Size};
 
 /// A user, or anonymous.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct Account {
     pub max_download: Option<Rate>,
     /// Sessions at once, instead of the general setting.
     pub max_cons: Option<Count>,
+    /// Bytes of all files in the home; any number if `None`.
+    pub quota: Option<Size>,
     /// The networks the user may come from; from anywhere if `None`.
     pub from: Option<Cidrs>,
     /// The name in a client certificate that stands for the password; none does if `None`.
@@ -70,6 +72,7 @@ impl Account {
             max_upload: None,
             max_download: None,
             max_cons: None,
+            quota: None,
             from: None,
             certificate: None,
             login_msg: None,

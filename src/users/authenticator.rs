@@ -50,6 +50,12 @@ impl Authenticator {
         Self { roster, stand_ins, choice: RandomState::new(), hashing: Arc::new(Semaphore::new(processors)) }
     }
 
+    /// All who may log in.
+    #[must_use]
+    pub fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
     /// The account of this name, if the password is right and the user may come from `peer`.
     ///
     /// # Errors

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 
 use super::account::Account;
-use crate::settings::{Cidrs, Count, Rate};
+use crate::settings::{Cidrs, Count, Rate, Size};
 
 /// One `key=value`, read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,6 +12,7 @@ pub(super) enum Key {
     MaxUpload(Rate),
     MaxDownload(Rate),
     MaxCons(Count),
+    Quota(Size),
     From(Cidrs),
     Certificate(String),
     LoginMsg(String),
@@ -26,11 +27,11 @@ impl Key {
             "max_upload" => unit(key, value).map(Self::MaxUpload),
             "max_download" => unit(key, value).map(Self::MaxDownload),
             "max_cons" => unit(key, value).map(Self::MaxCons),
+            "quota" => unit(key, value).map(Self::Quota),
             "from" => unit(key, value).map(Self::From),
             "certificate" => message(key, value).map(Self::Certificate),
             "login_msg" => message(key, value).map(Self::LoginMsg),
             "quit_msg" => message(key, value).map(Self::QuitMsg),
-            "quota" => Err("quota is not supported by this version".to_owned()),
             _ => Err(format!("unknown key `{key}`, expected one of {KNOWN}")),
         }
     }
@@ -41,6 +42,7 @@ impl Key {
             Self::MaxUpload(rate) => account.max_upload = Some(rate),
             Self::MaxDownload(rate) => account.max_download = Some(rate),
             Self::MaxCons(count) => account.max_cons = Some(count),
+            Self::Quota(size) => account.quota = Some(size),
             Self::From(networks) => account.from = Some(networks),
             Self::Certificate(name) => account.certificate = Some(name),
             Self::LoginMsg(text) => account.login_msg = Some(text),
@@ -65,4 +67,4 @@ fn message(key: &str, value: &str) -> Result<String, String> {
     }
 }
 
-const KNOWN: &str = "max_upload, max_download, max_cons, from, certificate, login_msg, quit_msg";
+const KNOWN: &str = "max_upload, max_download, max_cons, quota, from, certificate, login_msg, quit_msg";

@@ -116,7 +116,7 @@ mod tests {
     use super::super::columns::tests::quoted;
     use super::*;
     use crate::settings::Permission;
-    use crate::settings::{Cidrs, Count, Permissions, Rate};
+    use crate::settings::{Cidrs, Count, Permissions, Rate, Size};
     use proptest::prelude::*;
 
     const SECRET: &str = "S3cr3t";
@@ -193,11 +193,12 @@ mod tests {
 
     #[test]
     fn keys_set_what_is_the_users_own() {
-        let account = one("alice x elr alice max_upload=300KiB  max_download=1000 max_cons=2 \
+        let account = one("alice x elr alice max_upload=300KiB  max_download=1000 max_cons=2 quota=10G \
              from=10.0.0.0/8,2001:db8::/32\tlogin_msg=\"Hello \\\"Alice\\\"\" quit_msg=Bye!");
         assert_eq!(account.max_upload, Some(Rate(300 * 1024)));
         assert_eq!(account.max_download, Some(Rate(1000)));
         assert_eq!(account.max_cons, Some(Count(2)));
+        assert_eq!(account.quota, Some(Size(10 << 30)));
         assert_eq!(account.from, "10.0.0.0/8,2001:db8::/32".parse::<Cidrs>().ok());
         assert_eq!(account.login_msg.as_deref(), Some("Hello \"Alice\""));
         assert_eq!(account.quit_msg.as_deref(), Some("Bye!"));
@@ -240,7 +241,7 @@ mod tests {
             ("alice $1$S3cr3t$S3cr3t elr x", "unsupported hash"),
             ("alice $argon2i$S3cr3t elr x", "unsupported hash"),
             ("alice $2b$31$S3cr3t elr x", "malformed"),
-            ("alice S3cr3t elr x quota=1G", "quota is not supported by this version"),
+            ("alice S3cr3t elr x quota=much", "quota: expected"),
             ("alice S3cr3t elr x max_uplod=1", "unknown key `max_uplod`"),
             ("alice S3cr3t elr x =1", "key=value"),
             ("alice S3cr3t elr x Max_cons=1", "key=value"),

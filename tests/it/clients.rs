@@ -8,6 +8,7 @@ mod laboratory;
 mod lftp;
 mod ncftp;
 mod rclone;
+mod resume;
 mod suppaftp;
 mod tls;
 mod tnftp;

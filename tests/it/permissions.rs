@@ -165,6 +165,7 @@ fn attempt(client: &mut Client, &(_, before, line, data, _): &Deed<'_>) -> Strin
     reply
 }
 
+/// T52: no verb goes past the one gate, for any letter.
 #[test]
 fn every_letter_opens_its_verbs_and_no_others() {
     let (server, users) = start();
@@ -192,6 +193,72 @@ fn every_letter_opens_its_verbs_and_no_others() {
         }
     }
     assert!(allowed >= 2 * DEEDS.len() && refused > 10 * DEEDS.len(), "{allowed} allowed, {refused} refused");
+}
+
+/// What is there of the deeds' names, in another place.
+fn elsewhere(line: &str, place: &str) -> String {
+    [" /f", " /d", " /new"]
+        .iter()
+        .fold(line.to_owned(), |line, name| line.replace(name, &format!(" {place}{}", &name[2..])))
+}
+
+/// T52: a hidden name is a name like any other, behind the same letters.
+#[test]
+fn hidden_names_have_the_same_gate() {
+    let (server, users) = start();
+    for (name, letters) in &users {
+        let home = server.home(name);
+        std::fs::create_dir_all(&home).unwrap();
+        let mut client = Client::login(server.address, name);
+        for deed in DEEDS {
+            let &(needed, before, line, data, effect) = deed;
+            furnish(&home);
+            for hidden in ["f", "d"] {
+                std::fs::rename(home.join(hidden), home.join(format!(".{hidden}"))).unwrap();
+            }
+            let was = snapshot(&home);
+            let line = elsewhere(line, "/.");
+            let reply = attempt(&mut client, &(needed, before, &line, data, effect));
+            let is_allowed = needed.chars().all(|letter| letters.contains(letter));
+            assert_eq!(reply != REFUSED, is_allowed, "{line} with «{letters}»: {reply}");
+            assert_eq!(snapshot(&home) != was, is_allowed && effect == Changes, "{line} with «{letters}»: on disk");
+        }
+    }
+}
+
+/// T52: with all letters, nobody gets at what is another's or above the home, by name or by a link.
+#[test]
+fn no_letter_opens_what_is_outside() {
+    let server = TestServer::start(|_| {});
+    let other = server.home("carol");
+    furnish(&other);
+    let was = snapshot(&other);
+    let above = std::fs::read_dir(server.folder()).unwrap().count();
+    let home = server.home("bob");
+    std::os::unix::fs::symlink("../carol", home.join("link")).unwrap();
+    std::os::unix::fs::symlink("..", home.join("up")).unwrap();
+    let mut client = Client::login(server.address, "bob");
+    let mut tried = 0;
+    for place in ["/carol/", "../carol/", "/../carol/", "link/", "up/carol/"] {
+        for deed in DEEDS {
+            let &(needed, before, line, data, effect) = deed;
+            let there = elsewhere(line, place);
+            if there == line {
+                continue;
+            }
+            let reply = attempt(&mut client, &(needed, before, &there, data, effect));
+            assert_eq!(reply, "550 No such file or directory.", "{there}");
+            tried += 1;
+        }
+    }
+    assert!(tried > 100, "{tried}");
+    // What is above the home is the home.
+    for line in ["CWD ..", "CWD /..", "CDUP"] {
+        client.ask(line, "250 \"/\"");
+    }
+    assert_eq!(snapshot(&other), was);
+    assert_eq!(std::fs::read_dir(server.folder()).unwrap().count(), above);
+    assert_eq!(std::fs::read_dir(home).unwrap().count(), 2);
 }
 
 #[test]

@@ -171,6 +171,13 @@ impl Client {
         self.expect("226");
     }
 
+    /// Asks STAT until it tells that so many bytes of the transfer under way have come.
+    #[track_caller]
+    pub(crate) fn await_moved(&mut self, bytes: usize) {
+        let wanted = format!(" Total bytes transferred: {bytes}\r\n");
+        wait_until(&wanted, || self.say("STAT").contains(&wanted));
+    }
+
     /// Our end.
     pub(crate) fn local(&self) -> SocketAddr {
         self.socket.local_addr().unwrap()

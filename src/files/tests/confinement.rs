@@ -114,6 +114,7 @@ fn ground() -> Ground {
     ground
 }
 
+/// T46: by no operation.
 #[test]
 fn nothing_outside_can_be_read() {
     let ground = ground();
@@ -132,6 +133,7 @@ fn nothing_outside_can_be_read() {
     );
 }
 
+/// T46: nor that.
 #[test]
 fn nothing_outside_can_be_changed() {
     // Only what names this test's own files: a broken jail may not harm the machine that tests it.

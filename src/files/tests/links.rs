@@ -29,6 +29,7 @@ fn ground() -> Ground {
     ground
 }
 
+/// T47: by every operation.
 #[test]
 fn links_that_lead_out_are_refused() {
     let ground = ground();
@@ -71,6 +72,7 @@ fn what_removes_or_renames_acts_on_the_link() {
     assert_eq!(ground.outside_as_it_is(), before);
 }
 
+/// T47: and these still do.
 #[test]
 fn links_inside_work() {
     let ground = ground();

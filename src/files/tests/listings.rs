@@ -67,6 +67,7 @@ fn links_in_a_directory_start_from_there() {
     assert_eq!((name.as_slice(), facts.kind, facts.size), (&b"to_file"[..], Kind::File, 7));
 }
 
+/// T62: nothing else is.
 #[test]
 fn names_that_would_forge_lines_are_left_out_and_counted() {
     let ground = Ground::new();

@@ -94,12 +94,12 @@ fn free_space_is_that_of_the_disk() {
 fn homes_are_made_with_their_parents() {
     let ground = Ground::new();
     let new = ground.at("a/b/c");
-    assert!(Home::open(&new, Permissions::ALL, MODES).is_err());
+    assert!(Home::open(&new, Permissions::ALL, MODES, Uploads::default()).is_err());
     super::super::create_home(&new, 0o700).unwrap();
     super::super::create_home(&new, 0o700).unwrap();
     assert_eq!(fs::metadata(&new).unwrap().mode() & 0o7777, 0o700);
-    Home::open(&new, Permissions::ALL, MODES).unwrap();
+    Home::open(&new, Permissions::ALL, MODES, Uploads::default()).unwrap();
     ground.file("file", "");
     assert!(super::super::create_home(&ground.at("file"), 0o700).is_err());
-    assert!(Home::open(&ground.at("file"), Permissions::ALL, MODES).is_err());
+    assert!(Home::open(&ground.at("file"), Permissions::ALL, MODES, Uploads::default()).is_err());
 }

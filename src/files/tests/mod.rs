@@ -1,13 +1,17 @@
 //! Homes on a real disk, with something outside that must stay as it is.
 
 mod confinement;
+mod denied;
 mod digests;
 mod links;
 mod listings;
 mod management;
 mod names;
+mod partials;
 mod permissions;
+mod quotas;
 mod races;
+mod replacing;
 mod special;
 mod transfers;
 
@@ -22,9 +26,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{FileError, Home, Modes, PendingUpload, Placement};
+use super::{FileError, Home, Modes, PendingUpload, Placement, Uploads};
 use crate::path::VirtualPath;
-use crate::settings::Permissions;
+use crate::settings::{Permissions, UploadMode};
 
 const MODES: Modes = Modes { file: 0o666, directory: 0o777 };
 const CANARY: &[u8] = b"canary";
@@ -46,13 +50,36 @@ impl Ground {
         fs::create_dir(below.path().join("home")).unwrap();
         fs::write(below.path().join("outside/canary"), CANARY).unwrap();
         fs::write(below.path().join("outside/directory/canary"), CANARY).unwrap();
-        let home = Home::open(&below.path().join("home"), letters.parse().unwrap(), MODES).unwrap();
+        let home = Home::open(&below.path().join("home"), letters.parse().unwrap(), MODES, Uploads::default()).unwrap();
         Self { below, home }
+    }
+
+    /// The same home with other ways for uploads.
+    fn with_uploads(&self, uploads: Uploads) -> Home {
+        Home::open(&self.at(""), Permissions::ALL, MODES, uploads).unwrap()
+    }
+
+    /// The same home with uploads that write to the files themselves.
+    fn direct(&self) -> Home {
+        self.with_uploads(Uploads { mode: UploadMode::Direct, ..Uploads::default() })
+    }
+
+    /// The same home as a user has it for whom broken uploads are kept.
+    fn kept_for(&self, user: &str) -> Home {
+        self.with_uploads(Uploads { keeper: Some(user.to_owned()), ..Uploads::default() })
+    }
+
+    /// What there is in the directory of the home itself, hidden or not.
+    fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.at("")).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
     }
 
     /// The same home as its user sees it with these letters.
     fn seen_with(&self, permissions: Permissions) -> Home {
-        Home::open(&self.below.path().join("home"), permissions, MODES).unwrap()
+        Home::open(&self.below.path().join("home"), permissions, MODES, Uploads::default()).unwrap()
     }
 
     /// Where a name in the home is on this machine.

@@ -35,6 +35,7 @@ fn random_names(count: usize) -> BTreeSet<Vec<u8>> {
         .collect()
 }
 
+/// F35, F36: bytes in, the same bytes out.
 #[test]
 fn any_name_makes_the_round_trip() {
     let ground = Ground::new();
@@ -78,6 +79,7 @@ fn no_name_with_a_control_byte_is_made() {
     assert_eq!(listed(home, &VirtualPath::root()).unwrap(), [b"there"]);
 }
 
+/// F34: up to the limit of the disk.
 #[test]
 fn names_of_255_bytes_work_everywhere() {
     let ground = Ground::new();
@@ -109,6 +111,7 @@ fn unique_names_keep_characters_whole() {
     }
 }
 
+/// F33: no recursion, no limit but that of a path.
 #[test]
 fn deep_trees() {
     let ground = Ground::new();

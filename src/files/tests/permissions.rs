@@ -47,6 +47,7 @@ fn the_letters_needed_are_enough() {
     }
 }
 
+/// T52: the gate of each operation.
 #[test]
 fn each_letter_needed_is_missed_and_no_other() {
     for (operation, on, needed) in NEEDS {

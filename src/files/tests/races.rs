@@ -29,6 +29,7 @@ fn while_swapping(ground: &Ground, first: &str, second: &str, work: impl FnOnce(
     });
 }
 
+/// T48: the directory above what is named.
 #[test]
 fn a_directory_and_a_link_change_places() {
     let ground = Ground::new();
@@ -69,6 +70,7 @@ fn a_directory_and_a_link_change_places() {
     assert!(served > 0 && refused > 0, "{served} served, {refused} refused: nothing raced");
 }
 
+/// T48: the name itself.
 #[test]
 fn a_file_and_a_link_change_places() {
     let ground = Ground::new();
@@ -106,8 +108,10 @@ fn the_file_of_a_restart_is_the_one_that_was_measured() {
     let ground = Ground::new();
     ground.file("file", "0123456789");
     ground.file("other", "x");
-    let pending = ground.home.store(&path("file"), Placement::At(10)).unwrap();
+    let direct = ground.direct().store(&path("file"), Placement::At(10)).unwrap();
+    let atomic = ground.home.store(&path("file"), Placement::At(10)).unwrap();
     ground.home.rename(&path("other"), &path("file")).unwrap();
-    assert_eq!(finish(pending, b"end").unwrap(), 13);
+    assert_eq!(finish(direct, b"end").unwrap(), 13);
+    assert!(matches!(finish(atomic, b"end"), Err(FileError::TryAgain)));
     assert_eq!(ground.content("file"), b"x", "no hole was made in a file that took the name");
 }

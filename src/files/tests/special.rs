@@ -22,6 +22,7 @@ fn assert_refused(home: &Home, name: &str, operations: &[&str]) {
     assert!(matches!(result, (Err(FileError::NotADirectory), Err(FileError::NotADirectory))), "{name}: {result:?}");
 }
 
+/// T50: nobody is waited for.
 #[test]
 fn fifos_and_sockets() {
     let ground = Ground::new();
@@ -35,7 +36,7 @@ fn fifos_and_sockets() {
     ground.home.delete(&path("fifo")).unwrap();
 }
 
-/// A FIFO with somebody at the other end can be opened both ways, and is refused all the same.
+/// T50: a FIFO with somebody at the other end can be opened both ways, and is refused all the same.
 #[test]
 fn a_fifo_with_a_peer() {
     let ground = Ground::new();
@@ -44,10 +45,10 @@ fn a_fifo_with_a_peer() {
     assert_refused(&ground.home, "fifo", &OPENING);
 }
 
-/// These are the machine's own: nothing here may be able to change them, even if what is tested is broken.
+/// T50: these are the machine's own: nothing here may be able to change them, even if what is tested is broken.
 #[test]
 fn devices() {
-    let home = Home::open(Path::new("/dev"), Permissions::ALL, MODES).unwrap();
+    let home = Home::open(Path::new("/dev"), Permissions::ALL, MODES, Uploads::default()).unwrap();
     for name in ["null", "zero", "full"] {
         assert_refused(&home, name, &OPENING);
     }

@@ -94,6 +94,16 @@ choice! {
 }
 
 choice! {
+    /// Where the bytes of an upload go while it is under way.
+    UploadMode: "atomic or direct" {
+        /// Into a hidden file beside the name, which takes its place once it is whole.
+        Atomic = "atomic",
+        /// Into the file itself.
+        Direct = "direct",
+    }
+}
+
+choice! {
     /// How a line of the log looks.
     LogFormat: "auto, text or json" {
         /// Text on a terminal, else JSON.
@@ -130,6 +140,7 @@ mod tests {
         assert_eq!("TRACE".parse(), Ok(LogLevel::Trace));
         assert_eq!("json".parse(), Ok(LogFormat::Json));
         assert_eq!("weekly".parse(), Ok(LogRotation::Weekly));
+        assert_eq!("Direct".parse(), Ok(UploadMode::Direct));
         assert!("loud".parse::<LogLevel>().is_err());
         assert!("xml".parse::<LogFormat>().is_err());
         assert!("".parse::<LogRotation>().is_err());

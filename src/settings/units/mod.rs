@@ -10,11 +10,12 @@ mod permission;
 mod ports;
 mod rate;
 mod secret;
+mod size;
 mod slice;
 mod span;
 
 pub use address::{Cidrs, ListenAddresses, ListenSockets};
-pub use choice::{LogFormat, LogLevel, LogRotation, ProxyProtocol, SessionReuse, TlsMode, TlsVersion};
+pub use choice::{LogFormat, LogLevel, LogRotation, ProxyProtocol, SessionReuse, TlsMode, TlsVersion, UploadMode};
 pub use encoding::Encoding;
 pub use identity::Identity;
 pub use masquerade::{Masquerade, MasqueradeMap, MasqueradeRule, MasqueradeTo, MasqueradeWhen};
@@ -23,6 +24,7 @@ pub use permission::{Permission, Permissions, UnknownLetter};
 pub use ports::PortRange;
 pub use rate::Rate;
 pub use secret::Secret;
+pub use size::Size;
 pub use slice::Slice;
 pub use span::Span;
 

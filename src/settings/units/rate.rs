@@ -20,19 +20,29 @@ impl Rate {
     }
 
     fn parse(text: &str) -> Option<Self> {
-        text.split('*').try_fold(1_u64, |product, factor| product.checked_mul(bytes(factor.trim())?)).map(Self)
+        product(text).map(Self)
     }
 }
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (unit, size) in [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
-            if self.0 != 0 && self.0.is_multiple_of(size) {
-                return write!(f, "{}{unit}", self.0 / size);
-            }
-        }
-        self.0.fmt(f)
+        write_bytes(self.0, f)
     }
+}
+
+/// A number of bytes with its unit, or a product of such.
+pub(super) fn product(text: &str) -> Option<u64> {
+    text.split('*').try_fold(1_u64, |product, factor| product.checked_mul(bytes(factor.trim())?))
+}
+
+/// The same with the largest unit that keeps it whole.
+pub(super) fn write_bytes(bytes: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for (unit, size) in [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
+        if bytes != 0 && bytes.is_multiple_of(size) {
+            return write!(f, "{}{unit}", bytes / size);
+        }
+    }
+    fmt::Display::fmt(&bytes, f)
 }
 
 fn bytes(text: &str) -> Option<u64> {
@@ -42,9 +52,11 @@ fn bytes(text: &str) -> Option<u64> {
         "k" | "kib" => 1 << 10,
         "m" | "mib" => 1 << 20,
         "g" | "gib" => 1 << 30,
+        "t" | "tib" => 1 << 40,
         "kb" => 1_000,
         "mb" => 1_000_000,
         "gb" => 1_000_000_000,
+        "tb" => 1_000_000_000_000,
         _ => return None,
     };
     number.checked_mul(size)

@@ -20,6 +20,7 @@ fn fetch_by_epsv(client: &mut Client) {
     client.expect("226");
 }
 
+/// F52: whoever has IPv6 only is told what to use.
 #[test]
 fn over_ipv6_epsv_serves_and_pasv_says_so() {
     let server = server(&[("ip", "::1")]);

@@ -19,11 +19,13 @@ fn make_things(server: &Running) -> (u32, u32) {
     (mode(&home.join("file")), mode(&home.join("folder")))
 }
 
+/// T57: what nobody may run nobody can run, however wide open the umask.
 #[test]
 fn modes_are_those_of_the_settings_less_the_umask() {
     for (variables, wanted) in [
         (vec![], (0o644, 0o755)),
         (vec![("FTP_UMASK", "027")], (0o640, 0o750)),
+        (vec![("FTP_UMASK", "000")], (0o666, 0o777)),
         (vec![("FTP_UMASK", "0"), ("FTP_FILE_MODE", "600"), ("FTP_DIR_MODE", "710")], (0o600, 0o710)),
         (vec![("FTP_UMASK", "077"), ("FTP_FILE_MODE", "664"), ("FTP_DIR_MODE", "775")], (0o600, 0o700)),
     ] {

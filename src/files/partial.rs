@@ -1,0 +1,195 @@
+//! Partials: uploads that are not whole yet, each a hidden file beside the name that it is for.
+//!
+//! The name of a partial follows from the user and the path, so that the user who failed finds it again. Whoever writes to
+//! one holds its lock; a second upload to the same name by the same user has a partial of its own, which is nobody's once
+//! it fails.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::fs::{File, TryLockError};
+
+use cap_std::fs::Dir;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, statat, unlinkat};
+use rustix::io::Errno;
+use sha2::{Digest, Sha256};
+
+use super::place::Place;
+use super::{FileError, Home};
+use crate::path::{RESERVED_PREFIX, VirtualPath};
+
+/// Begins the name of a partial that nobody can go on with.
+const NOBODYS: &str = "x-";
+
+/// The hidden file of an upload under way, locked. Dropped unpublished it stays if it has an owner who may go on with it.
+#[derive(Debug)]
+pub(super) struct Partial {
+    pub(super) place: Place,
+    name: OsString,
+    pub(super) file: File,
+    stays: bool,
+}
+
+/// What a user's partial is called in the directory of its file; `None` where none is kept for the user.
+pub(super) fn kept_name(home: &Home, path: &VirtualPath) -> Option<OsString> {
+    let owner = home.keeper()?;
+    let mut sum = Sha256::new();
+    sum.update(owner.as_bytes());
+    sum.update([0]);
+    sum.update(path.as_bytes());
+    Some(hidden("", &sum.finalize()[..16]))
+}
+
+/// The partial that its user may go on with, if there is one.
+pub(super) fn kept(home: &Home, place: &Place, path: &VirtualPath) -> Result<Option<Stat>, FileError> {
+    let Some(name) = kept_name(home, path) else { return Ok(None) };
+    match statat(&place.directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile => Ok(Some(found)),
+        Ok(_) | Err(Errno::NOENT) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Removes the partial of a name that is removed or renamed itself, and tells how long it was. One that is being written
+/// stays.
+pub(super) fn forget(home: &Home, path: &VirtualPath) -> Result<Option<u64>, FileError> {
+    let Some(name) = kept_name(home, path) else { return Ok(None) };
+    match Place::find(home, path) {
+        Ok((place, _)) => remove_idle(&place.directory, &name),
+        Err(FileError::IsADirectory | FileError::NotRegular) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a partial that nobody writes to, and tells how long it was.
+pub(super) fn remove_idle(directory: &Dir, name: &OsStr) -> Result<Option<u64>, FileError> {
+    match open_idle(directory, name) {
+        Ok(Some(file)) => {
+            unlinkat(directory, name, AtFlags::empty())?;
+            Ok(Some(file.metadata()?.len()))
+        }
+        Ok(None) | Err(FileError::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a name is that of a partial which only its writer had.
+pub(super) fn is_nobodys(name: &[u8]) -> bool {
+    name.get(RESERVED_PREFIX.len()..).is_some_and(|rest| rest.starts_with(NOBODYS.as_bytes()))
+}
+
+impl Partial {
+    /// An empty one with these permission bits. One that was left by an earlier upload is begun anew; tells how long it
+    /// was.
+    pub(super) fn begin(home: &Home, place: Place, path: &VirtualPath, mode: u32) -> Result<(Self, u64), FileError> {
+        if let Some(name) = kept_name(home, path) {
+            let made = make(&place.directory, &name, mode)?;
+            if let Some(file) = made {
+                return Ok((Self { place, name, file, stays: true }, 0));
+            }
+            // Whatever else has the name, and whosever it is, it is left alone.
+            if let Ok(Some(file)) = open_idle(&place.directory, &name) {
+                let before = file.metadata()?.len();
+                file.set_len(0)?;
+                return Ok((Self { place, name, file, stays: true }, before));
+            }
+        }
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(std::io::Error::other)?;
+        let name = hidden(NOBODYS, &random);
+        let file = make(&place.directory, &name, mode)?.ok_or(FileError::TryAgain)?;
+        Ok((Self { place, name, file, stays: false }, 0))
+    }
+
+    /// The one that its user goes on with. While another upload writes to it nobody else may.
+    pub(super) fn resume(home: &Home, place: Place, path: &VirtualPath) -> Result<Self, FileError> {
+        let name = kept_name(home, path).ok_or(FileError::NotFound)?;
+        let file = open_idle(&place.directory, &name)?.ok_or(FileError::TryAgain)?;
+        Ok(Self { place, name, file, stays: true })
+    }
+
+    /// It will not stay, whoever it belongs to.
+    pub(super) fn abandon(&mut self) {
+        self.stays = false;
+    }
+
+    /// Whether it outlives a failure.
+    pub(super) fn stays(&self) -> bool {
+        self.stays
+    }
+
+    /// Gives it the name of its place, in one step. Where `anew`, nothing may have the name yet.
+    pub(super) fn publish(&mut self, anew: bool) -> Result<(), FileError> {
+        use rustix::fs::{RenameFlags, renameat_with};
+        let flags = if anew { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
+        let directory = &self.place.directory;
+        match renameat_with(directory, &self.name, directory, &self.place.name, flags) {
+            // A file that is a mount of its own, as containers make them of single files, cannot be swapped.
+            Err(Errno::BUSY | Errno::XDEV) if !anew => return self.copy_over(),
+            // Not every file system knows the flag; that the name was free was seen a moment ago.
+            Err(Errno::INVAL) if anew => rustix::fs::renameat(directory, &self.name, directory, &self.place.name)?,
+            renamed => renamed?,
+        }
+        // There is no hidden name any more to be removed.
+        self.stays = true;
+        Ok(())
+    }
+
+    fn copy_over(&mut self) -> Result<(), FileError> {
+        let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let directory = &self.place.directory;
+        let mut from = File::from(openat(directory, &self.name, flags | OFlags::RDONLY, Mode::empty())?);
+        let to = openat(directory, &self.place.name, flags | OFlags::WRONLY | OFlags::TRUNC, Mode::empty())?;
+        std::io::copy(&mut from, &mut File::from(to))?;
+        self.stays = false;
+        Ok(())
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        if !self.stays {
+            // If it cannot be removed the sweep will.
+            let _ = unlinkat(&self.place.directory, &self.name, AtFlags::empty());
+        }
+    }
+}
+
+fn hidden(kind: &str, bytes: &[u8]) -> OsString {
+    let mut name = String::from_utf8_lossy(RESERVED_PREFIX).into_owned() + kind;
+    for byte in bytes {
+        let _ = write!(name, "{byte:02x}");
+    }
+    name.into()
+}
+
+/// Makes a file and locks it; `None` if somebody has the name or was faster with the lock.
+fn make(directory: &Dir, name: &OsStr, mode: u32) -> Result<Option<File>, FileError> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
+    match openat(directory, name, flags, Mode::from_raw_mode(mode)) {
+        Ok(file) => locked(directory, name, file.into()),
+        Err(Errno::EXIST) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opens and locks a partial that is there; `None` while somebody else has the lock.
+fn open_idle(directory: &Dir, name: &OsStr) -> Result<Option<File>, FileError> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::WRONLY | OFlags::CLOEXEC;
+    locked(directory, name, openat(directory, name, flags, Mode::empty())?.into())
+}
+
+fn locked(directory: &Dir, name: &OsStr, file: File) -> Result<Option<File>, FileError> {
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => return Ok(None),
+        // Not every file system has locks. Uploads that meet there write to one partial, as they would to one file.
+        Ok(()) | Err(TryLockError::Error(_)) => {}
+    }
+    // Between opening and locking it may have been published or removed: then it is nobody's partial any more.
+    let held = fstat(&file)?;
+    let is_there = match statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(named) => (named.st_dev, named.st_ino) == (held.st_dev, held.st_ino),
+        Err(Errno::NOENT) => false,
+        Err(error) => return Err(error.into()),
+    };
+    Ok((is_there && FileType::from_raw_mode(held.st_mode) == FileType::RegularFile).then_some(file))
+}
