@@ -80,7 +80,7 @@ fn before_the_log_in_nothing_is_touched() {
                     }
                     let harmless = ["ACCT", "HOST", "CLNT", "REIN", "FEAT", "OPTS", "HELP", "STAT", "SYST", "NOOP"];
                     let is_refused =
-                        ["500", "501", "502", "503", "504", "530"].iter().any(|code| reply.starts_with(code));
+                        ["500", "501", "502", "503", "504", "530", "534"].iter().any(|code| reply.starts_with(code));
                     assert!(is_refused || harmless.contains(&spec.verb), "{lines:?} {verb} {argument}: {reply}");
                     assert!(!reply.contains("file") || spec.verb == "HELP", "{lines:?} {verb} {argument}: {reply}");
                 }
