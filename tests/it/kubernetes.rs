@@ -393,7 +393,10 @@ fn selectors_meet_the_pods_and_the_policy_opens_just_the_ports() {
 fn tls_is_required_where_its_component_is_and_off_elsewhere() {
     let root = root().canonicalize().unwrap();
     // Beside the sources, for kustomize takes relative paths only.
-    let folder = tempfile::tempdir_in(root.join("target")).unwrap();
+    let target = root.join("target");
+    // Not there yet where the build goes elsewhere (CARGO_TARGET_DIR).
+    std::fs::create_dir_all(&target).unwrap();
+    let folder = tempfile::tempdir_in(target).unwrap();
     let kustomization = "resources: [../../conf/kubernetes/overlays/statefulset]\n\
                          components: [../../conf/kubernetes/components/tls]\n";
     std::fs::write(folder.path().join("kustomization.yaml"), kustomization).unwrap();
