@@ -79,10 +79,7 @@ impl Job {
         if self.plan.is_none() {
             return say(replies::use_port_or_pasv());
         }
-        let protection = match session.data_protection() {
-            Ok(protection) => protection,
-            Err(refusal) => return say(refusal),
-        };
+        let protection = session.data_protection()?;
         let settings = &session.service.settings;
         let patience = Patience {
             connect: settings.data_connect_timeout.limit(),
