@@ -1,6 +1,6 @@
 # One static binary on an empty root. Builds with the plain builder as well as with BuildKit, for the machine's own
 # architecture.
-FROM rust:1.95-slim-bookworm AS build
+FROM rust:1.95-bookworm AS build
 WORKDIR /build
 
 # The target is named although it is the host: otherwise build scripts and procedural macros would be linked
@@ -13,7 +13,7 @@ RUN mkdir .cargo \
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir src benches \
  && echo 'fn main() {}' > src/main.rs \
- && touch src/lib.rs benches/rates.rs \
+ && touch src/lib.rs benches/rates.rs benches/soak.rs benches/words.rs \
  && cargo build --release --locked
 
 # Older than the stand-ins above, the sources would be taken for built.
@@ -39,7 +39,8 @@ COPY --from=build --chown=1000:0 /data /
 WORKDIR /etc/longshore
 USER 1000:1000
 VOLUME /srv/ftp
-EXPOSE 2121 30000-30009
+# Sessions, their passive ports, and what FTP_HTTP_LISTEN=0.0.0.0:8080 answers.
+EXPOSE 2121 30000-30009 8080
 STOPSIGNAL SIGTERM
 # Asks by the settings of the environment and the file; the server's flags are not known to it.
 HEALTHCHECK --interval=30s --timeout=10s --start-period=10s --retries=3 CMD ["/usr/bin/longshore", "healthcheck"]

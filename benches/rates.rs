@@ -5,10 +5,10 @@
 //! download moved, and the shares of eight equal clients under a limit that they share. The exact arithmetic is
 //! tested with a paused clock in `src/limits/pace/`; this shows what late timers and a busy machine do to it.
 
-use std::collections::BTreeMap;
-use std::error::Error;
+mod client;
+
 use std::fs::{File, create_dir};
-use std::io::{BufRead, BufReader, Read, Write, stdout};
+use std::io::{Read, Write, stdout};
 use std::net::{SocketAddr, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use longshore::server::{Listeners, Server, build_service, prepare};
 use longshore::settings::{Loaded, Rate, Settings};
 use tokio_util::sync::CancellationToken;
 
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+use client::{Client, Outcome};
 
 const MIB: u64 = 1024 * 1024;
 const RATES: [(&str, u64); 4] =
@@ -57,7 +57,7 @@ fn one_client(rate: u64) -> Outcome<(f64, f64, f64)> {
     let bytes = rate * SPAN.as_secs();
     let server =
         Running::start(|settings| (settings.max_download, settings.max_upload) = (Rate(rate), Rate(rate)), bytes)?;
-    let mut client = Client::connect(server.address)?;
+    let mut client = Client::login(server.address.ip(), server.address, None)?;
 
     let mut data = client.open("RETR file")?;
     let moments = receive(&mut data, None)?;
@@ -83,7 +83,8 @@ fn one_client(rate: u64) -> Outcome<(f64, f64, f64)> {
 /// Bytes per second that equal downloads get together, and the part of each in it.
 fn equal_clients(rate: u64) -> Outcome<(f64, Vec<f64>)> {
     let server = Running::start(|settings| settings.max_download_total = Rate(rate), u64::from(u32::MAX) * 8)?;
-    let clients = (0..CLIENTS).map(|_| Client::connect(server.address)).collect::<Outcome<Vec<_>>>()?;
+    let clients =
+        (0..CLIENTS).map(|_| Client::login(server.address.ip(), server.address, None)).collect::<Outcome<Vec<_>>>()?;
     // Past the start, when they have all begun.
     let begin = Instant::now() + Duration::from_secs(1);
     let running = clients.into_iter().map(|mut client| {
@@ -146,8 +147,7 @@ impl Running {
             settings.set(name, value).map_err(|problem| problem.to_string())?;
         }
         change(&mut settings);
-        let loaded =
-            Loaded { settings, origins: BTreeMap::new(), share: None, warnings: Vec::new(), notes: Vec::new() };
+        let loaded = Loaded::from(settings);
         let prepared = prepare(Ok(loaded), folder.path()).map_err(|complaints| complaints.to_string())?;
         let stop = CancellationToken::new();
         let stopped = stop.clone();
@@ -155,7 +155,7 @@ impl Running {
         thread::spawn(move || -> Outcome<()> {
             let runtime = longshore::server::runtime()?;
             runtime.block_on(async {
-                let listeners = Listeners::bind(&prepared.loaded.settings).map_err(|(_, error)| error)?;
+                let listeners = Listeners::bind(&prepared.loaded.settings).map_err(|(_, _, error)| error)?;
                 tell.send(listeners.addresses())?;
                 Server::new(listeners, build_service(prepared)?).run(stopped).await;
                 Ok(())
@@ -169,42 +169,5 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.stop.cancel();
-    }
-}
-
-/// As much of a client as this needs.
-struct Client {
-    control: BufReader<TcpStream>,
-}
-
-impl Client {
-    fn connect(address: SocketAddr) -> Outcome<Self> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?;
-        let mut client = Self { control: BufReader::new(stream) };
-        client.expect("220")?;
-        for (line, code) in [("USER bench", "331"), ("PASS bench", "230"), ("TYPE I", "200")] {
-            client.ask(line, code)?;
-        }
-        Ok(client)
-    }
-
-    fn open(&mut self, line: &str) -> Outcome<TcpStream> {
-        let reply = self.ask("EPSV", "229")?;
-        let port = reply.split('|').nth(3).ok_or("no port")?.parse()?;
-        let data = TcpStream::connect((self.control.get_ref().peer_addr()?.ip(), port))?;
-        self.ask(line, "150")?;
-        Ok(data)
-    }
-
-    fn ask(&mut self, line: &str, code: &str) -> Outcome<String> {
-        self.control.get_mut().write_all(format!("{line}\r\n").as_bytes())?;
-        self.expect(code)
-    }
-
-    fn expect(&mut self, code: &str) -> Outcome<String> {
-        let mut reply = String::new();
-        self.control.read_line(&mut reply)?;
-        if reply.starts_with(code) { Ok(reply) } else { Err(format!("wanted {code}, got {reply}").into()) }
     }
 }

@@ -14,6 +14,7 @@
 //! | wire | [`data`] | the second connection: passive, active, and the copying of bytes |
 //! | wire | [`session`] | the states of one conversation |
 //! | wire | [`commands`] | one page per family of commands |
+//! | wire | [`http`] | probes and figures, for those who look after the server |
 //! | wire | [`server`] | sockets into sessions: accept, the command loop, signals |
 //!
 //! A module uses only modules above it, or of its own tier and named before it;
@@ -29,6 +30,7 @@
 pub mod commands;
 pub mod data;
 pub mod files;
+pub mod http;
 pub mod limits;
 pub mod listing;
 pub mod observe;

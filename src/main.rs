@@ -1,19 +1,30 @@
 //! Start-up in order, and exit codes: 0 done, 1 cannot serve, 2 something to mend in the settings or users.
 
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
+use anstyle::{AnsiColor, Style};
+use clap::ArgMatches;
 use longshore::observe::{self, events};
-use longshore::server::{self, Listeners, Prepared, Server, StopSignals};
-use longshore::settings::{self, Settings, cli};
+use longshore::server::{self, CaughtSignals, Listeners, Prepared, Reloader, Server};
+use longshore::settings::{self, BEHIND, Settings, cli};
 use longshore::users::hash_password;
+
+/// Gives memory back to the system when sessions are over, as neither glibc's does nor mimalloc (`cargo bench --bench soak`).
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
     let flags = cli::command().get_matches();
-    if flags.subcommand_matches("hash-password").is_some() {
-        return report(print_hash(), 2);
+    // Three that need no settings.
+    match flags.subcommand() {
+        Some(("hash-password", _)) => return report(print_hash(), 2),
+        Some(("completions", completions)) => return report(print(&cli::completions(completions)), 1),
+        Some(("man", _)) => return report(cli::manual().map_err(Failure::from).and_then(|page| print(&page)), 1),
+        _ => {}
     }
     let here = match std::env::current_dir() {
         Ok(here) => here,
@@ -32,7 +43,7 @@ fn main() -> ExitCode {
         (subcommand, loaded) => match server::prepare(loaded, &here) {
             Err(complaints) => report(Err(complaints.into()), 2),
             Ok(prepared) if subcommand.is_some() => report(print_check(&prepared), 1),
-            Ok(prepared) => report(serve(prepared), 1),
+            Ok(prepared) => report(serve(prepared, &flags, &here), 1),
         },
     }
 }
@@ -55,51 +66,66 @@ fn is_broken_pipe(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::BrokenPipe
 }
 
-fn serve(prepared: Prepared) -> Result<(), Failure> {
+fn serve(prepared: Prepared, flags: &ArgMatches, here: &Path) -> Result<(), Failure> {
     let runtime = server::runtime()?;
-    let served = runtime.block_on(serve_within(prepared));
+    let served = runtime.block_on(serve_within(prepared, flags, here));
     // File operations that hang, on a dead mount say, are not waited for.
     runtime.shutdown_background();
     served
 }
 
 /// The port is bound first, as root maybe; all that comes after belongs to whom we run as.
-async fn serve_within(prepared: Prepared) -> Result<(), Failure> {
+async fn serve_within(prepared: Prepared, flags: &ArgMatches, here: &Path) -> Result<(), Failure> {
     let settings = &prepared.loaded.settings;
-    let signals = StopSignals::catch()?;
+    let signals = CaughtSignals::catch()?;
     server::survive_long_files()?;
     let listeners = Listeners::bind(settings)
-        .map_err(|(address, error)| format!("ip, port: cannot listen on {address}: {error}"))?;
+        .map_err(|(names, address, error)| format!("{names}: cannot listen on {address}: {error}"))?;
     server::run_as(settings.run_as)?;
     server::set_umask(settings);
-    let _log = observe::init(&server::log_settings(settings))?;
+    let log = observe::init(&server::log_settings(settings))?;
     observe::log_panics();
     // All is in its place before anybody is told that the server is there.
     let warnings: Vec<String> = prepared.warnings.iter().cloned().chain(server::fit_out(&prepared)).collect();
     let mut screen = server::start_screen(&prepared);
     screen.listening = listeners.addresses();
     screen.implicit = listeners.implicit_addresses();
+    screen.http = listeners.http_addresses();
     let mut lines = screen.lines();
     lines.extend(prepared.loaded.share.iter().map(|share| share.describe(settings)));
     lines.extend(prepared.loaded.notes.iter().cloned());
     lines.iter().for_each(|line| events::start_screen(line));
     warnings.iter().for_each(|warning| events::warning(warning));
-    Server::new(listeners, server::build_service(prepared)?).run_until_signalled(signals).await;
-    Ok(())
+    let (flags, here) = (flags.clone(), here.to_owned());
+    let load = move |here: &Path| settings::load(&flags, settings::environment(), here);
+    let reloader = Reloader::new(&prepared, &warnings, here, load);
+    let server = Server::new(listeners, server::build_service(prepared)?).reloading(reloader);
+    tokio::select! {
+        () = server.run_until_signalled(signals) => Ok(()),
+        never = log.keep_telling_losses() => match never {},
+    }
 }
 
+/// In colour on a terminal only, and not there either if `NO_COLOR` is set: anstream takes them out.
 fn print_check(prepared: &Prepared) -> Result<(), Failure> {
+    const NOTE: Style = AnsiColor::Cyan.on_default();
+    const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+    let (mut output, mut errors) = (anstream::stdout(), anstream::stderr());
     let screen = server::start_screen(prepared);
-    write!(io::stdout(), "{}", settings::render_check(&prepared.loaded))?;
-    screen.users.iter().try_for_each(|user| writeln!(io::stdout(), "# {user}"))?;
-    prepared.loaded.notes.iter().try_for_each(|note| writeln!(io::stderr(), "note: {note}"))?;
-    prepared.warnings.iter().try_for_each(|warning| writeln!(io::stderr(), "warning: {warning}"))?;
+    write!(output, "{}", settings::render_check_in_colour(&prepared.loaded))?;
+    screen.users.iter().try_for_each(|user| writeln!(output, "{BEHIND}# {user}{BEHIND:#}"))?;
+    prepared.loaded.notes.iter().try_for_each(|note| writeln!(errors, "{NOTE}note:{NOTE:#} {note}"))?;
+    prepared.warnings.iter().try_for_each(|warning| writeln!(errors, "{WARNING}warning:{WARNING:#} {warning}"))?;
     Ok(())
 }
 
 fn print_ports(settings: &Settings, kubernetes: bool) -> Result<(), Failure> {
     let print = if kubernetes { settings::kubernetes_ports } else { settings::compose_ports };
     Ok(write!(io::stdout(), "{}", print(settings))?)
+}
+
+fn print(bytes: &[u8]) -> Result<(), Failure> {
+    Ok(io::stdout().write_all(bytes)?)
 }
 
 fn print_hash() -> Result<(), Failure> {

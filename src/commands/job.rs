@@ -6,11 +6,11 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Ran, say};
-use crate::data::{Body, DataPlan, Patience, Progress, Report, Source, Transfer};
-use crate::files::PendingUpload;
+use crate::data::{Body, DataPlan, Failure, Outgoing, Patience, Progress, Report, Transfer};
+use crate::files::{FileError, PendingUpload};
 use crate::limits::{Direction, Pace};
 use crate::observe::events::SessionId;
-use crate::observe::{self, events};
+use crate::observe::{self, What, events};
 use crate::path::VirtualPath;
 use crate::protocol::{Reply, replies};
 use crate::session::{IfClientLeaves, Member, Moved, Outcome, Representation, Service, Session, Task};
@@ -29,21 +29,15 @@ impl Job {
     }
 
     /// A file, to the client.
-    pub(super) fn download(
-        self,
-        session: &Session,
-        member: &Member,
-        source: Box<dyn Source>,
-        path: VirtualPath,
-    ) -> Ran {
+    pub(super) fn download(self, session: &Session, member: &Member, outgoing: Outgoing, path: VirtualPath) -> Ran {
         let record = self.record(session, member, Direction::Download, path, What::File);
-        self.begin(session, member, Body::Send(source), replies::opening_data(), record)
+        self.begin(session, member, Body::Send(outgoing), replies::opening_data(), record)
     }
 
     /// A listing, to the client.
-    pub(super) fn list(self, session: &Session, member: &Member, source: Box<dyn Source>, path: VirtualPath) -> Ran {
+    pub(super) fn list(self, session: &Session, member: &Member, outgoing: Outgoing, path: VirtualPath) -> Ran {
         let record = self.record(session, member, Direction::Download, path, What::Listing);
-        self.begin(session, member, Body::Send(source), replies::opening_data(), record)
+        self.begin(session, member, Body::Send(outgoing), replies::opening_data(), record)
     }
 
     /// A file, from the client.
@@ -105,13 +99,6 @@ impl Job {
     }
 }
 
-/// What moves: the transfer log tells of files only.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum What {
-    File,
-    Listing,
-}
-
 /// What the logs tell of a transfer.
 struct Record {
     service: Arc<Service>,
@@ -132,6 +119,7 @@ impl Record {
         let failure = report.outcome.as_ref().err().map(ToString::to_string);
         let transfer = observe::Transfer {
             verb: self.verb,
+            what: self.what,
             direction: self.direction,
             user: &self.user.name,
             anonymous: self.user.anonymous,
@@ -143,6 +131,9 @@ impl Record {
             failure: failure.as_deref(),
         };
         events::transferred(self.session, &transfer);
+        if matches!(report.outcome, Err(Failure::File(FileError::OverQuota))) {
+            events::met_limit("quota");
+        }
         if let Some(log) = self.service.transfer_log.as_ref().filter(|_| self.what == What::File) {
             log.record(&transfer);
         }

@@ -246,7 +246,10 @@ fn listen(session: &Session) -> Result<Passive, Reply> {
     session.service.passive.listen(session.id, session.local, session.peer.ip()).map_err(|why| {
         events::failed(session.id, "opening a passive port", &why);
         match why {
-            NoPort::RangeUsedUp => replies::range_used_up(),
+            NoPort::RangeUsedUp => {
+                events::met_limit("passive_ports");
+                replies::range_used_up()
+            }
             NoPort::Refused(_) => replies::no_data_connection(),
         }
     })

@@ -2,7 +2,7 @@
 
 use super::job::Job;
 use super::{Command, Feature, Members, Ran, Spec, say};
-use crate::data::{Entries, ListForm, listing_source};
+use crate::data::{Entries, ListForm, Outgoing};
 use crate::files::{FileError, Home};
 use crate::listing::facts::{self, Place};
 use crate::listing::pattern::{self, Pattern};
@@ -26,9 +26,11 @@ impl Command for List {
 impl Members for List {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         let job = Job::new(member, "LIST");
-        let found = find_entries(session, member, self.0).await?;
         let form = unix_form(session);
-        job.list(session, member, listing_source(found.entries, form), found.path)
+        let listed =
+            find_entries(session, member, self.0, |found| Ok((Outgoing::listing(found.entries, form)?, found.path)));
+        let (listing, path) = listed.await?;
+        job.list(session, member, listing, path)
     }
 }
 
@@ -46,13 +48,17 @@ impl Command for Nlst {
 impl Members for Nlst {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         let job = Job::new(member, "NLST");
-        let found = find_entries(session, member, self.0).await?;
-        let (prefix, encoding) = (found.prefix, session.encoding);
-        let form: ListForm = Box::new(move |out, name, _| {
-            out.extend_from_slice(&prefix);
-            names::write_line(out, &encoding.encode(name));
+        let encoding = session.encoding;
+        let listed = find_entries(session, member, self.0, move |found| {
+            let prefix = found.prefix;
+            let form: ListForm = Box::new(move |out, name, _| {
+                out.extend_from_slice(&prefix);
+                names::write_line(out, &encoding.encode(name));
+            });
+            Ok((Outgoing::listing(found.entries, form)?, found.path))
         });
-        job.list(session, member, listing_source(found.entries, form), found.path)
+        let (listing, path) = listed.await?;
+        job.list(session, member, listing, path)
     }
 }
 
@@ -72,18 +78,18 @@ impl Members for Mlsd {
         let job = Job::new(member, "MLSD");
         let path = member.path_or_here(session, self.0.as_deref())?;
         let asked = path.clone();
-        let entries = member
-            .ask(session, move |home| match home.facts(&asked)?.kind {
-                Kind::Directory => home.list(&asked).map(Some),
-                _ => Ok(None),
-            })
-            .await?
-            .ok_or_else(replies::mlsd_of_no_directory)?;
         let (set, permissions, encoding) = (session.facts, member.account.permissions, session.encoding);
         let form: ListForm = Box::new(move |out, name, found| {
             facts::write_line(out, &encoding.encode(name), found, set, permissions, Place::Inside);
         });
-        job.list(session, member, listing_source(Box::new(entries), form), path)
+        let listing = member
+            .ask(session, move |home| match home.facts(&asked)?.kind {
+                Kind::Directory => Outgoing::listing(Box::new(home.list(&asked)?), form).map(Some),
+                _ => Ok(None),
+            })
+            .await?
+            .ok_or_else(replies::mlsd_of_no_directory)?;
+        job.list(session, member, listing, path)
     }
 }
 
@@ -119,15 +125,12 @@ impl Members for Mlst {
 
 /// STAT with a path: LIST's lines on the control connection, at most [`STATUS_LINES`].
 pub(super) async fn path_status(session: &Session, member: &Member, argument: &[u8]) -> Result<Reply, Reply> {
-    let found = find_entries(session, member, argument.to_vec()).await?;
-    let shown = session.encoding.encode(found.path.as_bytes()).into_owned();
     let mut form = unix_form(session);
-    let entries = found.entries;
-    let listed = member.ask(session, move |_| {
+    let listed = find_entries(session, member, argument.to_vec(), move |found| {
         let mut lines = Vec::new();
-        for entry in entries {
+        for entry in found.entries {
             if lines.len() == STATUS_LINES {
-                return Ok((lines, false));
+                return Ok((lines, false, found.path));
             }
             let (name, found) = entry?;
             let mut line = Vec::new();
@@ -135,10 +138,10 @@ pub(super) async fn path_status(session: &Session, member: &Member, argument: &[
             line.truncate(line.len() - b"\r\n".len());
             lines.push(line);
         }
-        Ok((lines, true))
+        Ok((lines, true, found.path))
     });
-    let (lines, is_all) = listed.await?;
-    Ok(replies::path_status(&shown, lines, is_all))
+    let (lines, is_all, path) = listed.await?;
+    Ok(replies::path_status(&session.encoding.encode(path.as_bytes()), lines, is_all))
 }
 
 /// A reply is held in memory while it is sent; a listing of any length has the data connection.
@@ -156,8 +159,13 @@ struct Found {
 
 /// The entries that LIST, NLST and STAT mean by a path: those of a directory, the one of a file or, where there is
 /// no such name, those that its last component matches as a pattern. What looks like options of `ls` is a name if
-/// there is one.
-async fn find_entries(session: &Session, member: &Member, argument: Vec<u8>) -> Result<Found, Reply> {
+/// there is one. What is to become of them is done on the same way off the reactor.
+async fn find_entries<T: Send + 'static>(
+    session: &Session,
+    member: &Member,
+    argument: Vec<u8>,
+    then: impl FnOnce(Found) -> Result<T, FileError> + Send + 'static,
+) -> Result<T, Reply> {
     let without_options = argument::path(&argument).to_vec();
     let path = member.path(session, &without_options)?;
     // Options may be longer than any name.
@@ -170,20 +178,20 @@ async fn find_entries(session: &Session, member: &Member, argument: Vec<u8>) -> 
             };
             let directory = argument.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
             let prefix = argument[..directory].to_vec();
-            match (home.facts(&path), path.file_name()) {
+            then(match (home.facts(&path), path.file_name()) {
                 (Ok(found), _) if found.kind == Kind::Directory => {
-                    Ok(Found { entries: Box::new(home.list(&path)?), path, prefix: Vec::new() })
+                    Found { entries: Box::new(home.list(&path)?), path, prefix: Vec::new() }
                 }
                 (Ok(found), name) => {
                     let entry = (name.unwrap_or_default().to_vec(), found);
-                    Ok(Found { entries: Box::new(std::iter::once(Ok(entry))), path, prefix })
+                    Found { entries: Box::new(std::iter::once(Ok(entry))), path, prefix }
                 }
                 (Err(FileError::NotFound), Some(last)) if pattern::is_pattern(last) => {
                     // The pattern is the client's own words, which no reply gives back.
-                    Ok(Found { entries: matching_entries(home, &path, last)?, path: path.parent(), prefix })
+                    Found { entries: matching_entries(home, &path, last)?, path: path.parent(), prefix }
                 }
-                (Err(why), _) => Err(why),
-            }
+                (Err(why), _) => return Err(why),
+            })
         })
         .await
 }

@@ -1,5 +1,6 @@
 //! Who the client is: USER, PASS, REIN, QUIT (RFC 959 section 4.1.1), HOST (RFC 7151), CLNT.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use tokio::time::{Instant, sleep_until};
@@ -27,10 +28,14 @@ impl Command for User {
 }
 
 impl Anyone for User {
-    async fn run(self, Conversation { session, phase }: &mut Conversation) -> Ran {
+    async fn run(self, conversation: &mut Conversation) -> Ran {
+        let Conversation { session, phase } = conversation;
         session.may_log_in()?;
         let reply = match phase {
-            Phase::Greeted { .. } => replies::send_password(),
+            Phase::Greeted { named, .. } => {
+                *named = None;
+                replies::send_password()
+            }
             Phase::LoggedIn(member) => {
                 events::logged_out(session.id, &member.account.name);
                 *phase = Phase::greeted();
@@ -38,10 +43,7 @@ impl Anyone for User {
             }
         };
         if let Some(account) = certified(session, &self.0) {
-            let member = admit(session, &account).await?;
-            *phase = Phase::LoggedIn(Box::new(member));
-            events::logged_in(session.id, &account.name, session.peer.ip());
-            return say(replies::authorized(login_msg(session, &account)));
+            return log_in(conversation, account, replies::authorized).await;
         }
         if let Phase::Greeted { named, .. } = phase {
             *named = Some(self.0);
@@ -56,8 +58,13 @@ fn certified(session: &Session, name: &[u8]) -> Option<Arc<Account>> {
     session.service.authenticator.certified(name, shown, session.peer.ip())
 }
 
-fn login_msg<'a>(session: &'a Session, account: &'a Account) -> &'a str {
-    account.login_msg.as_deref().unwrap_or(&session.service.settings.login_msg)
+/// Lets in whoever has shown that the account is his, and says so by `welcome`.
+async fn log_in(conversation: &mut Conversation, account: Arc<Account>, welcome: fn(&str) -> Reply) -> Ran {
+    let Conversation { session, phase } = conversation;
+    let member = admit(session, &account).await?;
+    *phase = Phase::LoggedIn(Box::new(member));
+    events::logged_in(session.id, &account.name, session.peer.ip());
+    say(welcome(account.login_msg.as_deref().unwrap_or(&session.service.settings.login_msg)))
 }
 
 /// The password.
@@ -72,7 +79,8 @@ impl Command for Pass {
 }
 
 impl Anyone for Pass {
-    async fn run(self, Conversation { session, phase }: &mut Conversation) -> Ran {
+    async fn run(self, conversation: &mut Conversation) -> Ran {
+        let Conversation { session, phase } = conversation;
         let name = match phase {
             Phase::LoggedIn(_) => return say(replies::already_logged_in()),
             Phase::Greeted { named, .. } => named.take().ok_or_else(replies::user_first)?,
@@ -80,22 +88,18 @@ impl Anyone for Pass {
         let asked = Instant::now();
         let service = Arc::clone(&session.service);
         match service.authenticator.authenticate(&name, &self.0, session.peer.ip()).await {
-            Ok(account) => {
-                let member = admit(session, &account).await?;
-                *phase = Phase::LoggedIn(Box::new(member));
-                events::logged_in(session.id, &account.name, session.peer.ip());
-                say(replies::logged_in(login_msg(session, &account)))
-            }
+            Ok(account) => log_in(conversation, account, replies::logged_in).await,
             Err(why) => Ok(refuse(session, &name, why, asked).await),
         }
     }
 }
 
-/// Makes a member of an account whose password was right.
+/// Makes a member of an account.
 async fn admit(session: &mut Session, account: &Arc<Account>) -> Result<Member, Reply> {
     let settings = &session.service.settings;
     let limit = account.max_cons.unwrap_or(settings.max_per_user).limit();
     let stay = session.service.stays.sign_in(&account.name, limit).map_err(|_| {
+        events::met_limit("max_per_user");
         events::failed(session.id, "logging in", &"too many sessions of this user (max_per_user)");
         replies::user_full()
     })?;
@@ -129,10 +133,14 @@ async fn open_home(session: &Session, account: &Arc<Account>) -> Result<Home, Re
     };
     let opened = off_reactor(move || {
         let modes = files::Modes { file: settings.file_mode.0, directory: settings.dir_mode.0 };
-        if settings.create_homes && !opening.anonymous {
-            files::create_home(&opening.home, modes.directory)?;
-        }
-        let home = Home::open(&opening.home, opening.permissions, modes, uploads);
+        let open = || Home::open(&opening.home, opening.permissions, modes, uploads.clone());
+        let home = match open() {
+            Err(error) if error.kind() == ErrorKind::NotFound && settings.create_homes && !opening.anonymous => {
+                files::create_home(&opening.home, modes.directory)?;
+                open()
+            }
+            home => home,
+        };
         home.map(|home| if opening.anonymous { home.for_anybody() } else { home })
     });
     opened.await.map_err(|why| {
@@ -222,8 +230,8 @@ impl Anyone for Clnt {
     }
 }
 
-/// Reinitialize: as after the greeting, but for TLS. RFC 4217 section 11 wants it to end here; nobody else who reads
-/// along shall, as with CCC.
+/// Reinitialize: as after the greeting; with TLS, as after the handshake. RFC 4217 section 13 has TLS end here, and the
+/// next name and password go in clear: that would be CCC under another name.
 pub struct Rein;
 
 impl Command for Rein {
@@ -239,8 +247,7 @@ impl Anyone for Rein {
         if let Some(user) = std::mem::replace(phase, Phase::greeted()).user() {
             events::logged_out(session.id, user);
         }
-        session.protection.has_buffer_size = false;
-        session.protection.data = false;
+        session.protection.begin_anew();
         say(replies::ready_for_new_user())
     }
 }

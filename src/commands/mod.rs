@@ -16,8 +16,9 @@ pub mod transfer;
 use std::future::Future;
 use std::pin::Pin;
 
+use crate::observe::events;
 use crate::protocol::{Argument, Reply, Syntax, replies};
-use crate::session::{Conversation, Member, Outcome, Phase, Session};
+use crate::session::{Conversation, Member, Outcome, Phase, Session, Task};
 
 /// What is known of a command before it is said.
 pub struct Spec {
@@ -183,7 +184,7 @@ impl Entry {
 
     /// Runs the command: the argument is checked first (501), then the log-in (530), then the rest.
     pub async fn run(&self, conversation: &mut Conversation, argument: Argument<'_>) -> Outcome {
-        (self.enter)(conversation, argument).await
+        counted((self.enter)(conversation, argument).await, self.spec.verb)
     }
 }
 
@@ -242,6 +243,25 @@ fn enter_members<'a, C: Members>(conversation: &'a mut Conversation, argument: A
             }
         }
     })
+}
+
+/// Has the last reply of a command counted; that of work comes at its end.
+fn counted(outcome: Outcome, verb: &'static str) -> Outcome {
+    match outcome {
+        Outcome::Say(ref reply) | Outcome::Secure(ref reply) | Outcome::Close(ref reply) => {
+            events::answered(verb, reply);
+            outcome
+        }
+        Outcome::Work(task) => {
+            let Task { opening, progress, stop, if_client_leaves, work } = *task;
+            let work = Box::pin(async move {
+                let reply = work.await;
+                events::answered(verb, &reply);
+                reply
+            });
+            Outcome::Work(Box::new(Task { opening, progress, stop, if_client_leaves, work }))
+        }
+    }
 }
 
 fn say(reply: Reply) -> Ran {

@@ -3,7 +3,7 @@
 
 use super::job::Job;
 use super::{Command, DuringWork, Feature, Members, Ran, Spec, say};
-use crate::data::file_source;
+use crate::data::Outgoing;
 use crate::files::Placement;
 use crate::path::VirtualPath;
 use crate::protocol::argument::parse_number;
@@ -27,9 +27,9 @@ impl Members for Retr {
         let offset = restart_position(member)?.unwrap_or(0);
         let path = member.path(session, &self.0)?;
         let ascii = member.representation == Representation::Ascii;
-        let (source, path) =
-            member.ask(session, move |home| Ok((file_source(home.retrieve(&path, offset)?, ascii), path))).await?;
-        job.download(session, member, source, path)
+        let (outgoing, path) =
+            member.ask(session, move |home| Ok((Outgoing::file(home.retrieve(&path, offset)?, ascii)?, path))).await?;
+        job.download(session, member, outgoing, path)
     }
 }
 

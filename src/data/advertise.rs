@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use hickory_resolver::TokioResolver;
@@ -18,7 +18,7 @@ pub struct Advertiser {
     masquerade: Masquerade,
     map: MasqueradeMap,
     /// The last good answer of the name.
-    resolved: RwLock<Option<Ipv4Addr>>,
+    resolved: Arc<RwLock<Option<Ipv4Addr>>>,
 }
 
 /// Why there is no IPv4 address to tell (425, with a hint at EPSV, which needs none).
@@ -34,7 +34,17 @@ impl Advertiser {
     /// By `masquerade_map` first, then `masquerade_address`, then the local address.
     #[must_use]
     pub fn new(masquerade: Masquerade, map: MasqueradeMap) -> Self {
-        Self { masquerade, map, resolved: RwLock::new(None) }
+        Self { masquerade, map, resolved: Arc::default() }
+    }
+
+    /// The same with the answer of `before`, now and later, if the name is no other.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        if self.masquerade == before.masquerade {
+            Self { resolved: Arc::clone(&before.resolved), ..self }
+        } else {
+            self
+        }
     }
 
     /// The address for this client, which reached us at `local`. Both canonical: no v4-mapped addresses.
@@ -130,6 +140,21 @@ mod tests {
         assert_eq!(advertiser("", "").address_for(CLIENT, "::1".parse().unwrap()), Err(NoAddress::Ipv6));
     }
 
+    /// F22.
+    #[test]
+    fn an_answer_is_of_its_name() {
+        let before = advertiser("ftp.example.org", "");
+        let address: Ipv4Addr = "192.0.2.1".parse().unwrap();
+        before.store("ftp.example.org", address);
+        let same = advertiser("ftp.example.org", "10.0.0.0/8 = local").after(&before);
+        assert_eq!(same.address_for(CLIENT, LOCAL), Ok(address));
+        let other = advertiser("other.example.org", "").after(&before);
+        assert_eq!(other.address_for(CLIENT, LOCAL), Err(NoAddress::Unresolved));
+        same.store("ftp.example.org", "192.0.2.2".parse().unwrap());
+        assert_eq!(before.address_for(CLIENT, LOCAL), Ok("192.0.2.2".parse().unwrap()), "sessions of old follow too");
+    }
+
+    /// F22.
     #[tokio::test(start_paused = true)]
     async fn a_name_keeps_its_last_good_answer() {
         let advertiser = advertiser("ftp.example.org", "");

@@ -12,7 +12,7 @@ pub use advertise::{Advertiser, NoAddress};
 pub use passive::{Admission, NoPort, Passive, PassivePorts};
 pub use plan::DataPlan;
 pub use proxy::{Proxies, Standing, read_client};
-pub use source::{Entries, ListForm, Source, file_source, listing_source};
+pub use source::{Entries, ListForm, Outgoing};
 
 use std::fmt;
 use std::io;
@@ -44,7 +44,7 @@ pub struct Transfer {
 /// What flows over a data connection.
 pub enum Body {
     /// A file or a listing, to the client.
-    Send(Box<dyn Source>),
+    Send(Outgoing),
     /// A file from the client; `ascii` asks for the line-end conversion of TYPE A.
     Receive {
         /// The file to be, of which nothing is on disk before the client has connected.
@@ -119,8 +119,8 @@ impl Progress {
         self.started.elapsed()
     }
 
-    fn add(&self, bytes: usize) {
-        self.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+    fn add(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 }
 
@@ -142,15 +142,15 @@ impl Transfer {
         let Self { plan, protection, body, pace, patience } = self;
         let direction = body.direction();
         let connecting = pump::within(patience.connect, connect(plan, protection, direction, patience.keepalive));
-        let mut stream = tokio::select! {
+        let stream = tokio::select! {
             biased;
             () = stop.cancelled() => return Err(Failure::Aborted),
             connected = connecting => connected.unwrap_or_else(|| Err(Failure::NoConnection(io::ErrorKind::TimedOut.into())))?,
         };
         let flow = pump::Flow { pace, stall: patience.stall, progress, stop };
         match body {
-            Body::Send(source) => pump::send(&mut stream, source, flow).await,
-            Body::Receive { upload, ascii } => pump::receive(&mut stream, upload, ascii, flow).await,
+            Body::Send(outgoing) => pump::send(stream, outgoing, flow).await,
+            Body::Receive { upload, ascii } => pump::receive(stream, upload, ascii, flow).await,
         }
     }
 }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -23,7 +24,7 @@ use crate::settings::{Cidrs, PortRange};
 const BACKLOG: u32 = 128;
 
 /// Who may make a data connection.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admission {
     /// Anybody (`permit_foreign_addresses`).
     pub anybody: bool,
@@ -37,6 +38,7 @@ pub struct PassivePorts {
     admission: Admission,
     proxies: Proxies,
     open: Mutex<HashMap<SocketAddr, OpenPort>>,
+    last_ticket: AtomicU64,
     /// Connections of proxies that have yet to say for whom they speak, which is a matter of seconds.
     unnamed: TaskTracker,
 }
@@ -95,7 +97,23 @@ impl PassivePorts {
     /// The range, and who may connect to it.
     #[must_use]
     pub fn new(range: PortRange, admission: Admission, proxies: Proxies) -> Arc<Self> {
-        Arc::new(Self { range, admission, proxies, open: Mutex::default(), unnamed: TaskTracker::new() })
+        Arc::new(Self {
+            range,
+            admission,
+            proxies,
+            open: Mutex::default(),
+            last_ticket: AtomicU64::new(0),
+            unnamed: TaskTracker::new(),
+        })
+    }
+
+    /// The ones of `before`, if these are no different. Else two tables of ports stand side by side until the sessions of the
+    /// first are gone; where they overlap, each passes over what the other has open.
+    #[must_use]
+    pub fn after(self: Arc<Self>, before: &Arc<Self>) -> Arc<Self> {
+        let is_same =
+            self.range == before.range && self.admission == before.admission && self.proxies == before.proxies;
+        if is_same { Arc::clone(before) } else { self }
     }
 
     /// Opens a port, chosen at random, on the control connection's local address for a client.
@@ -124,6 +142,12 @@ impl PassivePorts {
         Err(NoPort::RangeUsedUp)
     }
 
+    /// How many ports there are.
+    #[must_use]
+    pub fn ports(&self) -> usize {
+        self.range.len()
+    }
+
     /// How many ports are open now.
     #[must_use]
     pub fn open_ports(&self) -> usize {
@@ -147,7 +171,7 @@ impl PassivePorts {
             }
         };
         let (hand_over, handed) = oneshot::channel();
-        let ticket = random();
+        let ticket = self.last_ticket.fetch_add(1, Ordering::Relaxed);
         port.waiting.insert(client, Waiter { ticket, hand_over });
         let listener = Arc::clone(&port.listener);
         let claim = Claim { ports: Arc::clone(self), session, local, client, ticket };

@@ -29,7 +29,7 @@ const FIXED_V2: usize = 16;
 const LONGEST_V2: usize = 4096;
 
 /// Which peers are proxies, and whether they must say for whom they speak.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proxies {
     mode: ProxyProtocol,
     from: Cidrs,

@@ -4,13 +4,31 @@ use crate::files::{FileError, Retrieval};
 use crate::listing::Facts;
 use crate::protocol::ascii::ToWire;
 
+/// Up to this many bytes are read when a file or directory is opened.
+const FIRST: usize = 64 * 1024;
+
+/// What is sent to a client. Its beginning is here already, read on the same way off the reactor on which it was opened:
+/// most files and directories are short and need no other way.
+pub struct Outgoing {
+    pub(super) first: Vec<u8>,
+    pub(super) rest: Rest,
+}
+
+/// What comes after the beginning.
+pub(super) enum Rest {
+    Nothing,
+    Blocks(Box<dyn Source>),
+    /// A file as it is, which the kernel can send by itself.
+    File(Retrieval),
+}
+
 /// A stream of blocks. Its calls may block, so they are made off the reactor.
-pub trait Source: Send {
-    /// Appends about `most` bytes to `block`; nothing appended is the end.
+pub(super) trait Source: Send {
+    /// Appends about `most` bytes to `block`. Tells whether more may come.
     ///
     /// # Errors
     /// What the file system says.
-    fn fill(&mut self, block: &mut Vec<u8>, most: usize) -> Result<(), FileError>;
+    fn fill(&mut self, block: &mut Vec<u8>, most: usize) -> Result<bool, FileError>;
 }
 
 /// The entries of a listing, found one by one.
@@ -19,21 +37,40 @@ pub type Entries = Box<dyn Iterator<Item = Result<(Vec<u8>, Facts), FileError>> 
 /// Writes one entry of a directory as a line.
 pub type ListForm = Box<dyn FnMut(&mut Vec<u8>, &[u8], &Facts) + Send>;
 
-/// A file; `ascii` asks for the line-end conversion of TYPE A.
-#[must_use]
-pub fn file_source(file: Retrieval, ascii: bool) -> Box<dyn Source> {
-    if ascii { Box::new(AsciiFile { file, converter: ToWire::default(), raw: Vec::new() }) } else { Box::new(file) }
-}
+impl Outgoing {
+    /// A file; `ascii` asks for the line-end conversion of TYPE A. Blocks.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn file(file: Retrieval, ascii: bool) -> Result<Self, FileError> {
+        if ascii {
+            Self::begin(AsciiFile { file, converter: ToWire::default(), raw: Vec::new() })
+        } else if file.left(FIRST) < FIRST {
+            Self::begin(file)
+        } else {
+            Ok(Self { first: Vec::new(), rest: Rest::File(file) })
+        }
+    }
 
-/// A directory, each of its entries written by `form`.
-#[must_use]
-pub fn listing_source(entries: Entries, form: ListForm) -> Box<dyn Source> {
-    Box::new(Listing { entries, form })
+    /// A directory, each of its entries written by `form`. Blocks.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn listing(entries: Entries, form: ListForm) -> Result<Self, FileError> {
+        Self::begin(Listing { entries, form })
+    }
+
+    fn begin(mut source: impl Source + 'static) -> Result<Self, FileError> {
+        let mut first = Vec::new();
+        let is_more = source.fill(&mut first, FIRST)?;
+        Ok(Self { first, rest: if is_more { Rest::Blocks(Box::new(source)) } else { Rest::Nothing } })
+    }
 }
 
 impl Source for Retrieval {
-    fn fill(&mut self, block: &mut Vec<u8>, most: usize) -> Result<(), FileError> {
-        self.read_block(block, most)
+    fn fill(&mut self, block: &mut Vec<u8>, most: usize) -> Result<bool, FileError> {
+        self.read_block(block, most)?;
+        Ok(self.left(1) > 0)
     }
 }
 
@@ -44,11 +81,11 @@ struct AsciiFile {
 }
 
 impl Source for AsciiFile {
-    fn fill(&mut self, block: &mut Vec<u8>, most: usize) -> Result<(), FileError> {
+    fn fill(&mut self, block: &mut Vec<u8>, most: usize) -> Result<bool, FileError> {
         self.raw.clear();
-        self.file.read_block(&mut self.raw, most)?;
+        let is_more = self.file.fill(&mut self.raw, most)?;
         self.converter.convert(&self.raw, block);
-        Ok(())
+        Ok(is_more)
     }
 }
 
@@ -58,12 +95,12 @@ struct Listing {
 }
 
 impl Source for Listing {
-    fn fill(&mut self, block: &mut Vec<u8>, most: usize) -> Result<(), FileError> {
+    fn fill(&mut self, block: &mut Vec<u8>, most: usize) -> Result<bool, FileError> {
         while block.len() < most {
-            let Some(entry) = self.entries.next() else { break };
+            let Some(entry) = self.entries.next() else { return Ok(false) };
             let (name, facts) = entry?;
             (self.form)(block, &name, &facts);
         }
-        Ok(())
+        Ok(true)
     }
 }

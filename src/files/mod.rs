@@ -3,6 +3,7 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `home` | [`Home`]: a directory handle, and what its owner may do beneath it |
+//! | `reach` | whether homes are there at all |
 //! | `look` | what is there: change directory, facts, listings, free space |
 //! | `manage` | changing names and attributes: make, remove, rename, mode, time |
 //! | `retrieval` | a file on its way to a client |
@@ -29,6 +30,7 @@ mod off_reactor;
 mod partial;
 mod place;
 mod quota;
+mod reach;
 mod retrieval;
 mod stream;
 mod sweep;
@@ -43,6 +45,7 @@ pub use home::{Home, Modes, Uploads, create_home};
 pub use jail::openat2_denied;
 pub use off_reactor::off_reactor;
 pub use quota::Quotas;
+pub use reach::reach_home;
 pub use retrieval::Retrieval;
 pub use stream::DirectoryStream;
 pub use sweep::sweep;

@@ -9,7 +9,9 @@ use std::fmt::Write as _;
 use std::fs::{File, TryLockError};
 
 use cap_std::fs::Dir;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat, fstat, openat, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, fstat, openat, renameat, renameat_with, statat, unlinkat,
+};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
@@ -93,11 +95,29 @@ impl Partial {
                 return Ok((Self { place, name, file, stays: true }, before));
             }
         }
+        Ok((Self::draft(place, mode)?, 0))
+    }
+
+    /// An empty one that is nobody's: what is not ready to be gone on with.
+    pub(super) fn draft(place: Place, mode: u32) -> Result<Self, FileError> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(std::io::Error::other)?;
         let name = hidden(NOBODYS, &random);
         let file = make(&place.directory, &name, mode)?.ok_or(FileError::TryAgain)?;
-        Ok((Self { place, name, file, stays: false }, 0))
+        Ok(Self { place, name, file, stays: false })
+    }
+
+    /// A draft becomes its user's, who may go on with it from here on, unless one of the user's is there already.
+    pub(super) fn keep(&mut self, home: &Home, path: &VirtualPath) -> Result<(), FileError> {
+        let Some(name) = kept_name(home, path) else { return Ok(()) };
+        match rename_anew(&self.place.directory, &self.name, &name) {
+            Err(Errno::EXIST) => Ok(()),
+            renamed => {
+                renamed?;
+                (self.name, self.stays) = (name, true);
+                Ok(())
+            }
+        }
     }
 
     /// The one that its user goes on with. While another upload writes to it nobody else may.
@@ -119,15 +139,15 @@ impl Partial {
 
     /// Gives it the name of its place, in one step. Where `anew`, nothing may have the name yet.
     pub(super) fn publish(&mut self, anew: bool) -> Result<(), FileError> {
-        use rustix::fs::{RenameFlags, renameat_with};
-        let flags = if anew { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
-        let directory = &self.place.directory;
-        match renameat_with(directory, &self.name, directory, &self.place.name, flags) {
-            // A file that is a mount of its own, as containers make them of single files, cannot be swapped.
-            Err(Errno::BUSY | Errno::XDEV) if !anew => return self.copy_over(),
-            // Not every file system knows the flag; that the name was free was seen a moment ago.
-            Err(Errno::INVAL) if anew => rustix::fs::renameat(directory, &self.name, directory, &self.place.name)?,
-            renamed => renamed?,
+        let Place { directory, name, .. } = &self.place;
+        if anew {
+            rename_anew(directory, &self.name, name)?;
+        } else {
+            match renameat(directory, &self.name, directory, name) {
+                // A file that is a mount of its own, as containers make them of single files, cannot be swapped.
+                Err(Errno::BUSY | Errno::XDEV) => return self.copy_over(),
+                renamed => renamed?,
+            }
         }
         // There is no hidden name any more to be removed.
         self.stays = true;
@@ -160,6 +180,18 @@ fn hidden(kind: &str, bytes: &[u8]) -> OsString {
         let _ = write!(name, "{byte:02x}");
     }
     name.into()
+}
+
+/// Renames a file to what nothing is called.
+fn rename_anew(directory: &Dir, old: &OsStr, new: &OsStr) -> Result<(), Errno> {
+    match renameat_with(directory, old, directory, new, RenameFlags::NOREPLACE) {
+        // Not every file system knows the flag.
+        Err(Errno::INVAL) => match statat(directory, new, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => renameat(directory, old, directory, new),
+            found => Err(found.err().unwrap_or(Errno::EXIST)),
+        },
+        renamed => renamed,
+    }
 }
 
 /// Makes a file and locks it; `None` if somebody has the name or was faster with the lock.

@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::os::fd::AsFd;
 
 use cap_std::fs::OpenOptions;
+use rustix::fs::sendfile;
 
 use super::jail::open_regular;
 use super::{FileError, Home};
@@ -27,13 +29,31 @@ impl Retrieval {
     /// # Errors
     /// See [`FileError`]. A file that was cut meanwhile is an error: what was promised cannot be sent.
     pub fn read_block(&mut self, block: &mut Vec<u8>, most: usize) -> Result<(), FileError> {
-        let rest = self.size - self.offset;
-        let most = usize::try_from(rest).map_or(most, |rest| rest.min(most));
         let before = block.len();
-        self.file.by_ref().take(most as u64).read_to_end(block)?;
-        let count = block.len() - before;
-        self.offset += count as u64;
-        if count < most { Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()) } else { Ok(()) }
+        block.resize(before + self.left(most), 0);
+        self.file.read_exact(&mut block[before..])?;
+        self.offset += (block.len() - before) as u64;
+        Ok(())
+    }
+
+    /// Has the kernel move at most `most` bytes to a socket. Tells how many it moved: none only at the end.
+    ///
+    /// # Errors
+    /// What the kernel says, be it of the file or of the socket. A file that was cut meanwhile is an error.
+    pub fn send_to(&mut self, socket: impl AsFd, most: usize) -> io::Result<usize> {
+        let most = self.left(most);
+        let sent = sendfile(socket, &self.file, None, most)?;
+        if sent == 0 && most > 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.offset += sent as u64;
+        Ok(sent)
+    }
+
+    /// What is left to be sent, in bytes, as far as it is not more than `most`.
+    #[must_use]
+    pub fn left(&self, most: usize) -> usize {
+        usize::try_from(self.size - self.offset).map_or(most, |left| left.min(most))
     }
 }
 
@@ -48,7 +68,9 @@ impl Home {
         if offset > size {
             return Err(FileError::BeyondEnd { offset, size });
         }
-        file.seek(SeekFrom::Start(offset))?;
+        if offset > 0 {
+            file.seek(SeekFrom::Start(offset))?;
+        }
         Ok(Retrieval { file, offset, size })
     }
 }

@@ -11,12 +11,17 @@ mod tally;
 mod tries;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 pub use address::{AddressKey, one_address};
-pub use pace::{Direction, Pace, PaceSettings, Paces, SharedRates};
+pub use pace::{Direction, Pace, PaceSettings, Paces, SharedRates, rate_waits};
 pub use seats::{Refusal, Seat, Seats};
 pub use stays::{Stay, Stays, TooManySessions};
 pub use tries::Tries;
+
+/// What is still waited for after a time limit. A process that stood still, paused say, finds its limits over before it
+/// finds what came meanwhile.
+pub const LAST_LOOK: Duration = Duration::from_millis(100);
 
 /// A panic elsewhere must not turn every later client away: the counts are whole after each statement.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

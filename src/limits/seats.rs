@@ -10,13 +10,18 @@ use crate::settings::Cidrs;
 
 /// The seats of one server. Clones share them.
 #[derive(Debug, Clone)]
-pub struct Seats(Arc<Room>);
+pub struct Seats {
+    max_cons: Option<u32>,
+    max_per_ip: Option<u32>,
+    trusted: Cidrs,
+    taken: Arc<Mutex<Taken>>,
+}
 
 /// One session's place, given back when dropped.
 #[derive(Debug)]
 #[must_use = "a seat is free again as soon as it is dropped"]
 pub struct Seat {
-    room: Arc<Room>,
+    taken: Arc<Mutex<Taken>>,
     address: AddressKey,
 }
 
@@ -35,8 +40,14 @@ impl Seats {
     /// `None` is no limit. Peers in `trusted` are exempt from `max_per_ip`, as many clients stand behind one of them.
     #[must_use]
     pub fn new(max_cons: Option<u32>, max_per_ip: Option<u32>, trusted: Cidrs) -> Self {
-        let taken = Mutex::new(Taken { total: 0, by_address: Tally::new() });
-        Self(Arc::new(Room { max_cons, max_per_ip, trusted, taken }))
+        let taken = Arc::new(Mutex::new(Taken { total: 0, by_address: Tally::new() }));
+        Self { max_cons, max_per_ip, trusted, taken }
+    }
+
+    /// These limits, for the seats of `before`: whoever has one there counts here, and keeps it.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        Self { taken: Arc::clone(&before.taken), ..self }
     }
 
     /// Takes a seat for a peer; counted and compared in one step, so the limits are exact.
@@ -44,11 +55,10 @@ impl Seats {
     /// # Errors
     /// [`Refusal::ServerFull`] or [`Refusal::AddressFull`]; nothing was taken.
     pub fn admit(&self, ip: IpAddr) -> Result<Seat, Refusal> {
-        let room = &self.0;
         let address = one_address(ip);
-        let max_per_ip = room.max_per_ip.filter(|_| !room.trusted.contains(ip));
-        let mut taken = lock(&room.taken);
-        if room.max_cons.is_some_and(|max| taken.total >= max) {
+        let max_per_ip = self.max_per_ip.filter(|_| !self.trusted.contains(ip));
+        let mut taken = lock(&self.taken);
+        if self.max_cons.is_some_and(|max| taken.total >= max) {
             return Err(Refusal::ServerFull);
         }
         if max_per_ip.is_some_and(|max| taken.by_address.count(&address) >= max) {
@@ -56,25 +66,25 @@ impl Seats {
         }
         taken.total += 1;
         taken.by_address.add(address);
-        Ok(Seat { room: Arc::clone(room), address })
+        Ok(Seat { taken: Arc::clone(&self.taken), address })
     }
 
     /// Sessions there are now.
     #[must_use]
     pub fn taken(&self) -> u32 {
-        lock(&self.0.taken).total
+        lock(&self.taken).total
     }
 
     /// Sessions there are now from what counts as the same address as `ip`.
     #[must_use]
     pub fn taken_from(&self, ip: IpAddr) -> u32 {
-        lock(&self.0.taken).by_address.count(&one_address(ip))
+        lock(&self.taken).by_address.count(&one_address(ip))
     }
 }
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut taken = lock(&self.room.taken);
+        let mut taken = lock(&self.taken);
         taken.total -= 1;
         taken.by_address.remove(&self.address);
     }
@@ -91,14 +101,6 @@ impl fmt::Display for Refusal {
 }
 
 impl std::error::Error for Refusal {}
-
-#[derive(Debug)]
-struct Room {
-    max_cons: Option<u32>,
-    max_per_ip: Option<u32>,
-    trusted: Cidrs,
-    taken: Mutex<Taken>,
-}
 
 #[derive(Debug)]
 struct Taken {
@@ -160,7 +162,22 @@ mod tests {
         for last in 0..=255 {
             let _ = seats.admit(IpAddr::from([192, 0, 2, last])).unwrap();
         }
-        assert_eq!(lock(&seats.0.taken).by_address.keys(), 0);
+        assert_eq!(lock(&seats.taken).by_address.keys(), 0);
+    }
+
+    /// F47.
+    #[test]
+    fn other_limits_count_those_who_are_there() {
+        let before = seats(Some(3), None);
+        let mut all: Vec<_> = (0..3).map(|_| before.admit(ip("192.0.2.1")).unwrap()).collect();
+        let lower = seats(Some(2), Some(1)).after(&before);
+        assert_eq!(lower.admit(ip("192.0.2.2")).unwrap_err(), Refusal::ServerFull);
+        all.truncate(1);
+        assert_eq!(lower.admit(ip("192.0.2.1")).unwrap_err(), Refusal::AddressFull);
+        let _other = lower.admit(ip("192.0.2.2")).unwrap();
+        assert_eq!((lower.taken(), before.taken()), (2, 2));
+        all.clear();
+        assert_eq!(lower.taken(), 1);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -23,7 +23,7 @@ pub struct Tries {
     ban_after: Option<u32>,
     ban_time: Duration,
     trusted: Cidrs,
-    records: Mutex<Records>,
+    records: Arc<Mutex<Records>>,
 }
 
 impl Tries {
@@ -31,7 +31,13 @@ impl Tries {
     /// exempt, as many clients stand behind one of them.
     #[must_use]
     pub fn new(ban_after: Option<u32>, ban_time: Duration, trusted: Cidrs) -> Self {
-        Self { ban_after, ban_time, trusted, records: Mutex::default() }
+        Self { ban_after, ban_time, trusted, records: Arc::default() }
+    }
+
+    /// These limits, with all that is known of addresses `before`: bans go on, as long as they were meant to.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        Self { records: Arc::clone(&before.records), ..self }
     }
 
     /// Counts a failed log-in. Whether the address is banned now.
@@ -114,6 +120,19 @@ mod tests {
 
     fn tries(ban_after: Option<u32>) -> Tries {
         Tries::new(ban_after, BAN_TIME, "10.0.0.0/8".parse().unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ban_outlives_the_limits_that_it_came_by() {
+        let before = tries(Some(1));
+        assert!(before.failed(ip("192.0.2.1")));
+        let other = Tries::new(Some(1), MOMENT, Cidrs::default()).after(&before);
+        advance(BAN_TIME - MOMENT).await;
+        assert!(other.is_banned(ip("192.0.2.1")));
+        assert!(!tries(None).after(&before).is_banned(ip("192.0.2.1")), "there is no ban any more");
+        assert!(other.failed(ip("192.0.2.2")) && before.is_banned(ip("192.0.2.2")), "they are counted together");
+        advance(MOMENT).await;
+        assert!(!other.is_banned(ip("192.0.2.1")));
     }
 
     #[tokio::test(start_paused = true)]

@@ -15,8 +15,11 @@ use tracing::{debug, error, info, trace, warn};
 
 use super::Transfer;
 use super::floods::{By, Floods, Repeated, Summary};
+use super::metrics::{self, Ended};
 use crate::limits::{AddressKey, Refusal, one_address};
 use crate::path::VirtualPath;
+use crate::protocol::{Reply, replies};
+use crate::users::RosterChanges;
 
 /// The number of a session in the log, counted from the start of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,6 +29,8 @@ pub struct SessionId(pub u64);
 static FLOODS: LazyLock<Mutex<Floods>> = LazyLock::new(Mutex::default);
 /// How late it may be told how often something happened.
 const FLOOD_TICK: Duration = Duration::from_secs(5);
+/// Complaints that are told of one reload.
+const REASONS: usize = 20;
 
 /// What a command other than a transfer did to a file or directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +57,12 @@ pub fn start_screen(line: &str) {
 /// The server was asked to end.
 pub fn stopping(signal: &str, sessions: u32) {
     info!(message = "stopping", signal, sessions);
+}
+
+/// So many more lines of a log were lost.
+pub fn log_lines_lost(log: &str, lines: usize) {
+    metrics::log_lines_dropped(lines);
+    warn!(message = "log lines lost", log, lines);
 }
 
 /// Something that an operator should look at, found at start.
@@ -94,6 +105,7 @@ pub fn proxy_refused(proxy: SocketAddr, why: &std::io::Error) {
 
 /// Somebody who is no proxy was turned away, as only proxies may connect.
 pub fn not_a_proxy(peer: SocketAddr) {
+    metrics::met_limit("proxy_from");
     if !is_told(Repeated::Refused, by(peer.ip())) {
         return;
     }
@@ -102,6 +114,7 @@ pub fn not_a_proxy(peer: SocketAddr) {
 
 /// A connection was turned away at the door.
 pub fn refused(peer: SocketAddr, why: Refusal) {
+    metrics::refused(why);
     if !is_told(Repeated::Refused, by(peer.ip())) {
         return;
     }
@@ -110,11 +123,13 @@ pub fn refused(peer: SocketAddr, why: Refusal) {
 
 /// A connection was closed by its client before a byte was sent, as port scans and health checks do.
 pub fn probe(peer: SocketAddr) {
+    metrics::probe();
     debug!(message = "probed", peer = %canonical(peer));
 }
 
 /// A session has begun; `sessions` are there now. Whether that was told, as its end is then told too.
 pub fn session_opened(session: SessionId, peer: SocketAddr, local: SocketAddr, sessions: u32) -> bool {
+    metrics::session_opened();
     if !is_told(Repeated::SessionOpened, by(peer.ip())) {
         return false;
     }
@@ -134,24 +149,52 @@ pub fn secured(session: SessionId, parameters: &str, names: &[String]) {
     info!(session = session.0, message = "TLS begun", parameters, certificate);
 }
 
-/// The certificate that clients see was read anew.
+/// Settings and users were read anew, and are in force for sessions that begin now: the names of the settings that changed,
+/// and how many users did.
+pub fn reloaded(because: &str, settings: &str, RosterChanges { added, removed, changed }: RosterChanges) {
+    metrics::reloaded(Ended::Well);
+    info!(
+        message = "settings and users read anew",
+        because,
+        settings,
+        users_added = added,
+        users_removed = removed,
+        users_changed = changed
+    );
+}
+
+/// The settings, users and certificate that were read anew will not do, for these reasons, of which the first so many are
+/// told: a damaged file may have something wrong in each line. The line of the file, which stands below a reason, is not.
+pub fn reload_refused(reasons: &[String]) {
+    metrics::reloaded(Ended::Badly);
+    let tell = |why: &str| error!(message = "not reloaded, all that is in force is kept", why);
+    let sentences = reasons.iter().map(|reason| reason.lines().next().unwrap_or_default());
+    sentences.take(REASONS).for_each(tell);
+    if let Some(more) = reasons.len().checked_sub(REASONS).filter(|more| *more > 0) {
+        tell(&format!("{more} complaints more, see `longshore check`"));
+    }
+}
+
+/// A setting that was changed is read at start only.
+pub fn needs_restart(setting: &str) {
+    warn!(message = "needs a restart, until then the value in force is kept", setting);
+}
+
+/// New sessions see another certificate than before.
 pub fn certificate_reloaded(certificate: &str) {
     info!(message = "certificate read anew", certificate);
 }
 
-/// The files of the certificate have changed and cannot be used; the one before stays in force.
-pub fn certificate_kept(why: &str) {
-    warn!(message = "the certificate in force is kept, for the new one will not do", why);
-}
-
 /// A user has logged in.
 pub fn logged_in(session: SessionId, user: &str, peer: IpAddr) {
+    metrics::login(Ended::Well);
     info!(session = session.0, user, message = "logged in", peer = %peer.to_canonical());
 }
 
 /// A log-in failed. Only the name of an account that exists is told: what was typed as a name may be a password. Whose
 /// password is guessed is told each time.
 pub fn login_failed(session: SessionId, account: Option<&str>, peer: IpAddr) {
+    metrics::login(Ended::Badly);
     if account.is_none() && !is_told(Repeated::LoginFailed, by(peer)) {
         return;
     }
@@ -160,6 +203,7 @@ pub fn login_failed(session: SessionId, account: Option<&str>, peer: IpAddr) {
 
 /// An address is turned away from now on.
 pub fn banned(address: AddressKey, ban_time: Duration) {
+    metrics::banned();
     warn!(message = "banned", %address, seconds = ban_time.as_secs());
 }
 
@@ -170,6 +214,7 @@ pub fn logged_out(session: SessionId, user: &str) {
 
 /// A transfer is over.
 pub fn transferred(session: SessionId, transfer: &Transfer<'_>) {
+    metrics::transferred(transfer);
     let result = if transfer.failure.is_none() { "done" } else { "failed" };
     info!(
         session = session.0,
@@ -218,8 +263,14 @@ pub fn failed(session: SessionId, doing: &'static str, error: &dyn Display) {
     warn!(session = session.0, message = "failed", doing, error = error.to_string());
 }
 
+/// A client met the limit of this setting, or column of users.conf, which is counted; what comes of it is told elsewhere.
+pub fn met_limit(setting: &'static str) {
+    metrics::met_limit(setting);
+}
+
 /// Something in the program is wrong. `message` is of its source, so nothing of a client's is in it.
 pub fn panicked(place: &dyn Display, message: Option<&'static str>) {
+    metrics::panicked();
     error!(message = "panicked", at = place.to_string(), why = message);
 }
 
@@ -248,7 +299,13 @@ pub fn command(session: SessionId, verb: &'static str, argument: Option<&[u8]>) 
 
 /// A line that is no known command. It may be a password after a typing error, so nothing of it is shown.
 pub fn unknown_command(session: SessionId) {
+    metrics::answered("unknown", &replies::unknown_command());
     debug!(session = session.0, message = "unknown command");
+}
+
+/// A command had its last reply, which is counted and not told.
+pub fn answered(verb: &'static str, reply: &Reply) {
+    metrics::answered(verb, reply);
 }
 
 /// A reply, without its line ends.

@@ -1,15 +1,18 @@
 //! The log: to standard output, and to a rotated file when one is wanted.
 //!
-//! Threads of their own write; when they cannot keep up, lines are dropped and counted. The service never waits for
-//! its log.
+//! Threads of their own write; when they cannot keep up, or cannot write at all, lines are lost and counted. The service
+//! never waits for its log.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::io::{IsTerminal, Write, stdout};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::sleep;
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, WorkerGuard};
+use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
@@ -17,6 +20,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 
 use super::LogError;
+use super::losses::{Losses, counted};
 use super::rotated::Rotated;
 use crate::settings::{LogFormat, LogLevel, LogRotation};
 
@@ -38,7 +42,10 @@ pub struct LogSettings {
 /// Writes what is still waiting, at most a second, when dropped; to be held to the end of the process.
 #[derive(Debug)]
 #[must_use = "the log ends when this is dropped"]
-pub struct LogGuard(Vec<(ErrorCounter, WorkerGuard)>);
+pub struct LogGuard(Vec<(Losses, WorkerGuard)>);
+
+/// How late it may be told that lines were lost.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Begins the log of this process.
 ///
@@ -46,10 +53,11 @@ pub struct LogGuard(Vec<(ErrorCounter, WorkerGuard)>);
 /// [`LogError`]: the file cannot be written, or there is a log already.
 pub fn init(settings: &LogSettings) -> Result<LogGuard, LogError> {
     let mut guard = LogGuard(Vec::new());
-    let mut layers = vec![layer(settings.format, stdout().is_terminal(), guard.writer(stdout()))];
+    let mut layers =
+        vec![layer(settings.format, stdout().is_terminal(), guard.writer("standard output".to_owned(), stdout()))];
     if let Some(path) = &settings.file {
         let file = Rotated::open(path, settings.rotation, settings.keep)?;
-        layers.push(layer(settings.format, false, guard.writer(file)));
+        layers.push(layer(settings.format, false, guard.writer(path.display().to_string(), file)));
     }
     let subscriber = Registry::default().with(layers).with(filter(settings.level));
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Twice)?;
@@ -57,15 +65,23 @@ pub fn init(settings: &LogSettings) -> Result<LogGuard, LogError> {
 }
 
 impl LogGuard {
-    /// Lines that were dropped because they came faster than they could be written.
+    /// Lines that were lost: they came faster than they could be written, or could not be written.
     #[must_use]
-    pub fn dropped_lines(&self) -> usize {
-        self.0.iter().map(|(counter, _)| counter.dropped_lines()).sum()
+    pub fn lost_lines(&self) -> usize {
+        self.0.iter().map(|(losses, _)| losses.lines()).sum()
     }
 
-    fn writer(&mut self, to: impl Write + Send + 'static) -> NonBlocking {
-        let (writer, guard) = tracing_appender::non_blocking(to);
-        self.0.push((writer.error_counter(), guard));
+    /// Tells of them, where a log still works, now and then and for ever.
+    pub async fn keep_telling_losses(&self) -> Infallible {
+        loop {
+            sleep(TICK).await;
+            self.0.iter().for_each(|(losses, _)| losses.tell());
+        }
+    }
+
+    fn writer(&mut self, log: String, to: impl Write + Send + 'static) -> NonBlocking {
+        let (writer, losses, guard) = counted(log, to);
+        self.0.push((losses, guard));
         writer
     }
 }
@@ -112,7 +128,7 @@ pub(super) mod tests {
     pub(in crate::observe) fn lines(level: LogLevel, format: LogFormat, log: impl FnOnce()) -> Vec<String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut guard = LogGuard(Vec::new());
-        let layers = vec![layer(format, false, guard.writer(file.reopen().unwrap()))];
+        let layers = vec![layer(format, false, guard.writer(String::new(), file.reopen().unwrap()))];
         let subscriber = Registry::default().with(layers).with(filter(level));
         tracing::subscriber::with_default(subscriber, log);
         drop(guard);
@@ -182,9 +198,10 @@ pub(super) mod tests {
         let path = directory.path().join("made/longshore.log");
         let mut guard = LogGuard(Vec::new());
         let file = Rotated::open(&path, LogRotation::Never, None).unwrap();
-        let subscriber = Registry::default().with(vec![layer(LogFormat::Auto, false, guard.writer(file))]);
+        let subscriber =
+            Registry::default().with(vec![layer(LogFormat::Auto, false, guard.writer(String::new(), file))]);
         tracing::subscriber::with_default(subscriber, || tracing::info!("hello"));
-        assert_eq!(guard.dropped_lines(), 0);
+        assert_eq!(guard.lost_lines(), 0);
         drop(guard);
         let written = std::fs::read_to_string(path).unwrap();
         assert!(written.ends_with("\"level\":\"INFO\",\"message\":\"hello\"}\n"), "{written}");

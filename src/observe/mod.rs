@@ -1,8 +1,11 @@
-//! Being seen: the log, the transfer log, the screen at start. Nothing here ever receives a password.
+//! Being seen: the log, the transfer log, figures, the screen at start. Nothing here ever receives a password.
 
 pub mod events;
+mod exposition;
 mod floods;
 mod log;
+mod losses;
+mod metrics;
 mod panics;
 mod rotated;
 mod screen;
@@ -13,10 +16,11 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use events::{Change, SessionId};
+pub use exposition::{Standing, exposition};
 pub use log::{LogGuard, LogSettings, init};
 pub use panics::log_panics;
 pub use screen::{StartScreen, UserLine};
-pub use transfer::Transfer;
+pub use transfer::{Transfer, What};
 pub use transfer_log::TransferLog;
 
 /// Why there is no log.

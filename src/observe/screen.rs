@@ -15,6 +15,8 @@ pub struct StartScreen {
     pub listening: Vec<SocketAddr>,
     /// Addresses for those who speak TLS from the first byte.
     pub implicit: Vec<SocketAddr>,
+    /// Addresses for probes and Prometheus.
+    pub http: Vec<SocketAddr>,
     /// Whether TLS is spoken, and with which certificate, in words.
     pub tls: Vec<String>,
     /// The address that clients are told in PASV, in words.
@@ -57,6 +59,7 @@ impl StartScreen {
         for (title, entries) in [
             ("settings", self.sources.clone()),
             ("listening", self.listening()),
+            ("http", self.http.iter().map(ToString::to_string).collect()),
             ("tls", self.tls.clone()),
             ("advertised", vec![self.advertised.clone()]),
             ("passive", vec![self.passive_ports.clone()]),
@@ -93,6 +96,7 @@ mod tests {
             sources: vec!["defaults".to_owned(), "conf/settings.toml".to_owned(), "FTP_PORT".to_owned()],
             listening: vec!["0.0.0.0:2121".parse().unwrap(), "[::]:2121".parse().unwrap()],
             implicit: vec!["0.0.0.0:990".parse().unwrap()],
+            http: vec!["[::]:8080".parse().unwrap()],
             tls: vec!["allowed".to_owned(), "ftp.example.org".to_owned()],
             advertised: "192.0.2.1".to_owned(),
             passive_ports: "30000-30009".to_owned(),
@@ -108,6 +112,7 @@ settings   defaults
 listening  0.0.0.0:2121
            [::]:2121
            0.0.0.0:990 with TLS from the first byte
+http       [::]:8080
 tls        allowed
            ftp.example.org
 advertised 192.0.2.1

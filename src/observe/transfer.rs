@@ -6,11 +6,22 @@ use std::time::Duration;
 use crate::limits::Direction;
 use crate::path::VirtualPath;
 
+/// What was moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// A file. The transfer log tells of these only.
+    File,
+    /// A directory, as text.
+    Listing,
+}
+
 /// A transfer that is over, well or not.
 #[derive(Debug, Clone, Copy)]
 pub struct Transfer<'a> {
     /// The command: `RETR`, `STOR`, `MLSD` and so on.
     pub verb: &'static str,
+    /// What was moved.
+    pub what: What,
     /// Which way the bytes went.
     pub direction: Direction,
     /// Whose it was.

@@ -2,21 +2,25 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 
+use super::losses::{Losses, counted};
 use super::{LogError, Transfer};
 use crate::limits::Direction;
 
-/// A transfer log, written by a thread of its own.
-#[derive(Debug)]
+/// A transfer log, written by a thread of its own. Clones write to the same.
+#[derive(Debug, Clone)]
 pub struct TransferLog {
+    path: PathBuf,
     writer: NonBlocking,
     zone: TimeZone,
-    _guard: WorkerGuard,
+    losses: Arc<Losses>,
+    _guard: Arc<WorkerGuard>,
 }
 
 impl TransferLog {
@@ -30,8 +34,14 @@ impl TransferLog {
             path: path.to_owned(),
             reason: error.to_string(),
         })?;
-        let (writer, guard) = tracing_appender::non_blocking(file);
-        Ok(Self { writer, zone, _guard: guard })
+        let (writer, losses, guard) = counted(path.display().to_string(), file);
+        Ok(Self { path: path.to_owned(), writer, zone, losses: Arc::new(losses), _guard: Arc::new(guard) })
+    }
+
+    /// The one of `before`, if it is no different.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        if self.path == before.path && self.zone == before.zone { before.clone() } else { self }
     }
 
     /// Adds a transfer that has ended now. Does not wait for the disk.
@@ -39,12 +49,13 @@ impl TransferLog {
         let line = line(transfer, &Timestamp::now().to_zoned(self.zone.clone()));
         // This writer drops and counts what it has no room for, and says so in no other way.
         let _: std::io::Result<()> = self.writer.clone().write_all(&line);
+        self.losses.tell();
     }
 
-    /// Lines that were dropped because they came faster than they could be written.
+    /// Lines that were lost: they came faster than they could be written, or could not be written.
     #[must_use]
-    pub fn dropped_lines(&self) -> usize {
-        self.writer.error_counter().dropped_lines()
+    pub fn lost_lines(&self) -> usize {
+        self.losses.lines()
     }
 }
 
@@ -78,11 +89,13 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::observe::What;
     use crate::path::VirtualPath;
 
     fn transfer(path: &VirtualPath) -> Transfer<'_> {
         Transfer {
             verb: "RETR",
+            what: What::File,
             direction: Direction::Download,
             user: "bob",
             anonymous: false,
@@ -131,7 +144,7 @@ mod tests {
         let path = path(b"x");
         let log = TransferLog::open(&file, TimeZone::get("Asia/Tokyo").unwrap()).unwrap();
         log.record(&transfer(&path));
-        assert_eq!(log.dropped_lines(), 0);
+        assert_eq!(log.lost_lines(), 0);
         let now = Timestamp::now().to_zoned(TimeZone::get("Asia/Tokyo").unwrap());
         drop(log);
         let written = std::fs::read_to_string(&file).unwrap();

@@ -1,26 +1,27 @@
 //! Connections into sessions: the listeners, and the gate that a connection passes before it becomes a session.
 
+use std::fs::File;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
-use super::Stop;
 use super::connection::Connection;
 use super::control::{Control, Greeting};
 use super::panics::{Panicked, caught};
 use super::stream::ControlStream;
+use super::{InForce, Stop};
 use crate::data::Standing;
 use crate::limits::{Refusal, Seat};
 use crate::observe::events::{self, SessionId};
-use crate::protocol::replies;
+use crate::protocol::{Reply, replies};
 use crate::session::{Service, Session};
 
 /// Connections that may wait to be accepted: a burst of clients after a restart is not turned away.
@@ -32,11 +33,13 @@ const LINGERING: usize = 64;
 
 /// What the accept loops of all listeners share.
 pub(super) struct Gate {
-    service: Arc<Service>,
+    in_force: InForce,
     sessions: TaskTracker,
     stop: Stop,
     last_id: AtomicU64,
     lingering: Arc<Semaphore>,
+    /// A descriptor that is given up when there is no other, for as long as it takes to tell somebody so.
+    reserve: Mutex<Option<File>>,
 }
 
 /// Opens a listener for each address.
@@ -63,9 +66,10 @@ fn bind(address: SocketAddr, v6_only: bool) -> io::Result<TcpListener> {
 }
 
 impl Gate {
-    pub(super) fn new(service: Arc<Service>, sessions: TaskTracker, stop: Stop) -> Self {
+    pub(super) fn new(in_force: InForce, sessions: TaskTracker, stop: Stop) -> Self {
         let lingering = Arc::new(Semaphore::new(LINGERING));
-        Self { service, sessions, stop, last_id: AtomicU64::new(0), lingering }
+        let reserve = Mutex::new(File::open("/dev/null").ok());
+        Self { in_force, sessions, stop, last_id: AtomicU64::new(0), lingering, reserve }
     }
 
     /// Accepts until told to stop. A panic costs the connection that it happened with.
@@ -84,6 +88,7 @@ impl Gate {
                     Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                     Err(error) => {
                         events::accept_failed(&error);
+                        self.turn_one_away(listener).await;
                         sleep(PAUSE).await;
                     }
                 },
@@ -92,7 +97,8 @@ impl Gate {
     }
 
     fn receive(self: &Arc<Self>, mut stream: TcpStream, peer: SocketAddr, greeting: Greeting) {
-        match self.service.proxies.standing(peer) {
+        let service = self.service();
+        match service.proxies.standing(peer) {
             Standing::Direct => self.welcome(stream, peer, greeting),
             Standing::Refused => events::not_a_proxy(peer),
             Standing::Proxy => {
@@ -100,7 +106,7 @@ impl Gate {
                 self.sessions.spawn(async move {
                     tokio::select! {
                         () = gate.stop.drain.cancelled() => {}
-                        named = gate.service.proxies.client_of(&mut stream, peer) => match named {
+                        named = service.proxies.client_of(&mut stream, peer) => match named {
                             Ok(Some(client)) => gate.welcome(stream, client, greeting),
                             Ok(None) => events::probe(peer),
                             Err(why) => events::proxy_refused(peer, &why),
@@ -113,8 +119,9 @@ impl Gate {
 
     fn welcome(&self, stream: TcpStream, peer: SocketAddr, greeting: Greeting) {
         let peer = canonical(peer);
-        match self.admit(peer.ip()) {
-            Ok(seat) => self.begin(stream, peer, seat, greeting),
+        let service = self.service();
+        match admit(&service, peer.ip()) {
+            Ok(seat) => self.begin(service, stream, peer, seat, greeting),
             Err(why) => {
                 events::refused(peer, why);
                 self.turn_away(stream, why);
@@ -122,19 +129,27 @@ impl Gate {
         }
     }
 
-    fn admit(&self, ip: IpAddr) -> Result<Seat, Refusal> {
-        if self.service.tries.is_banned(ip) {
-            return Err(Refusal::Banned);
-        }
-        self.service.seats.admit(ip)
+    fn service(&self) -> Arc<Service> {
+        Arc::clone(&self.in_force.borrow())
     }
 
-    fn begin(&self, stream: TcpStream, peer: SocketAddr, seat: Seat, greeting: Greeting) {
-        let Ok(local) = prepare(&stream, self.service.settings.keepalive.limit()) else { return };
+    fn begin(&self, service: Arc<Service>, stream: TcpStream, peer: SocketAddr, seat: Seat, greeting: Greeting) {
+        let Ok(local) = prepare(&stream, service.settings.keepalive.limit()) else { return };
         let id = SessionId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
-        let session = Session::new(id, peer, canonical(local), Arc::clone(&self.service));
+        let session = Session::new(id, peer, canonical(local), service);
         let control = Control::new(ControlStream(stream), session, seat, self.stop.clone()).greeted_by(greeting);
         self.sessions.spawn(control.converse());
+    }
+
+    /// Without a descriptor nobody can be let in, and who waits would not know why. With the one in reserve, one is told.
+    async fn turn_one_away(&self, listener: &TcpListener) {
+        let reserve = || self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
+        if reserve().take().is_some()
+            && let Ok(Ok((stream, _))) = timeout(Duration::ZERO, listener.accept()).await
+        {
+            tell_at_once(&stream, &replies::server_full());
+        }
+        *reserve() = File::open("/dev/null").ok();
     }
 
     /// Says why, and lets the client read it.
@@ -145,10 +160,7 @@ impl Gate {
             Refusal::Banned => replies::banned(),
         };
         let Ok(permit) = Arc::clone(&self.lingering).try_acquire_owned() else {
-            let mut bytes = Vec::new();
-            reply.encode(&mut bytes);
-            // There is room in a buffer that was never used, and no time for what might go wrong.
-            let _ = stream.try_write(&bytes);
+            tell_at_once(&stream, &reply);
             return;
         };
         self.sessions.spawn(async move {
@@ -159,6 +171,21 @@ impl Gate {
             drop(permit);
         });
     }
+}
+
+fn admit(service: &Service, ip: IpAddr) -> Result<Seat, Refusal> {
+    if service.tries.is_banned(ip) {
+        return Err(Refusal::Banned);
+    }
+    service.seats.admit(ip)
+}
+
+/// Says this and no more.
+fn tell_at_once(stream: &TcpStream, reply: &Reply) {
+    let mut bytes = Vec::new();
+    reply.encode(&mut bytes);
+    // There is room in a buffer that was never used, and no time for what might go wrong.
+    let _ = stream.try_write(&bytes);
 }
 
 /// Sets up a control connection; gives our end of it.

@@ -14,6 +14,8 @@ use crate::tls::{MaybeTls, Secured, Shield};
 
 /// What one read takes at most, in bytes. The room for it is on the stack: an idle session holds no buffer.
 const READ_SIZE: usize = 4096;
+/// Replies that wait for those of the next lines, to leave with them, are at most as many bytes as this, and one reply.
+const GATHERED: usize = 4096;
 /// A client that does not read its replies for this long is gone.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// How long a closed connection is read on, so that what the client still sends does not turn into a reset that
@@ -26,11 +28,18 @@ pub(super) struct Connection<S> {
     decoder: LineDecoder,
     /// Bytes of lines to come, which arrived with the last one.
     ahead: Vec<u8>,
+    /// Replies that have not left yet.
+    replies: Vec<u8>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream: MaybeTls::Plain(stream), decoder: LineDecoder::default(), ahead: Vec::new() }
+        Self {
+            stream: MaybeTls::Plain(stream),
+            decoder: LineDecoder::default(),
+            ahead: Vec::new(),
+            replies: Vec::new(),
+        }
     }
 
     /// Speaks TLS from here on. The connection is lost if the handshake fails, or is dropped while it is made.
@@ -68,6 +77,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if let Some(decoded) = self.decode_ahead() {
                 return Ok(Some(decoded));
             }
+            self.flush().await?;
             let Self { stream, ahead, .. } = self;
             // The buffer lives only within a poll, so that waiting costs no memory.
             let read = poll_fn(|cx| {
@@ -88,7 +98,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    fn decode_ahead(&mut self) -> Option<Decoded> {
+    /// The next line, if it is here already.
+    pub(super) fn decode_ahead(&mut self) -> Option<Decoded> {
         let mut input = self.ahead.as_slice();
         let decoded = self.decoder.decode(&mut input);
         let taken = self.ahead.len() - input.len();
@@ -104,13 +115,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// # Errors
     /// What the kernel says of the connection, or [`io::ErrorKind::TimedOut`].
     pub(super) async fn say(&mut self, reply: &Reply) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        reply.encode(&mut bytes);
-        let said = async {
-            self.stream.write_all(&bytes).await?;
-            self.stream.flush().await
+        reply.encode(&mut self.replies);
+        self.flush().await
+    }
+
+    /// Sends a reply, unless the next line is here already: then it leaves with the reply to that one, or when
+    /// [`flush`](Self::flush) is called.
+    ///
+    /// # Errors
+    /// As [`say`](Self::say).
+    pub(super) async fn answer(&mut self, reply: &Reply) -> io::Result<()> {
+        reply.encode(&mut self.replies);
+        if self.ahead.contains(&b'\n') && self.replies.len() < GATHERED { Ok(()) } else { self.flush().await }
+    }
+
+    /// Sends what has not left yet. May be dropped while it waits: nothing is lost, and nothing sent twice.
+    ///
+    /// # Errors
+    /// As [`say`](Self::say).
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        if self.replies.is_empty() {
+            return Ok(());
+        }
+        let Self { stream, replies, .. } = self;
+        let sent = async {
+            while !replies.is_empty() {
+                match stream.write(replies).await? {
+                    0 => return Err(io::ErrorKind::WriteZero.into()),
+                    count => replies.drain(..count),
+                };
+            }
+            *replies = Vec::new();
+            stream.flush().await
         };
-        timeout(WRITE_DEADLINE, said).await?
+        timeout(WRITE_DEADLINE, sent).await?
     }
 
     /// Ends the connection so that the last reply arrives.
@@ -129,6 +167,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::replies;
 
     #[tokio::test]
     async fn lines_survive_a_reader_that_gave_up_waiting() {
@@ -145,13 +184,58 @@ mod tests {
         assert_eq!(connection.next().await.unwrap(), None);
     }
 
-    /// Polls `next` once and drops it; whether it was still waiting.
-    async fn was_waiting(connection: &mut Connection<tokio::io::DuplexStream>) -> bool {
+    #[tokio::test]
+    async fn replies_to_lines_that_came_together_leave_together() {
+        let (mut client, server) = tokio::io::duplex(1024);
+        let mut connection = Connection::new(server);
+        client.write_all(b"NOOP\r\nNOOP\r\nNO").await.unwrap();
+        connection.next().await.unwrap();
+        connection.answer(&replies::nothing_done()).await.unwrap();
+        let mut one = [0; 1];
+        assert!(now(client.read(&mut one)).await.is_none(), "the second line is here already");
+        connection.next().await.unwrap();
+        connection.answer(&replies::nothing_done()).await.unwrap();
+        let mut both = [0; 1024];
+        let count = now(client.read(&mut both)).await.unwrap().unwrap();
+        let mut want = Vec::new();
+        replies::nothing_done().encode(&mut want);
+        assert_eq!(both[..count], want.repeat(2));
+    }
+
+    #[tokio::test]
+    async fn what_is_not_sent_at_once_is_sent_once() {
+        let (mut client, server) = tokio::io::duplex(8);
+        let mut connection = Connection::new(server);
+        client.write_all(b"a\r\nb\r\n").await.unwrap();
+        connection.next().await.unwrap();
+        let mut want = Vec::new();
+        replies::line_too_long().encode(&mut want);
+        connection.answer(&replies::line_too_long()).await.unwrap();
+        let mut received = Vec::new();
+        while received.len() < want.len() {
+            // Dropped while it waits, as for a command that is done meanwhile.
+            let _ = now(connection.flush()).await;
+            let mut some = [0; 8];
+            let count = client.read(&mut some).await.unwrap();
+            received.extend_from_slice(&some[..count]);
+        }
+        assert_eq!(received, want);
+        drop(connection);
+        assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+    }
+
+    /// What a future gives at once, if it does.
+    async fn now<T>(future: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
-            _ = connection.next() => false,
-            () = std::future::ready(()) => true,
+            done = future => Some(done),
+            () = std::future::ready(()) => None,
         }
+    }
+
+    /// Polls `next` once and drops it; whether it was still waiting.
+    async fn was_waiting(connection: &mut Connection<tokio::io::DuplexStream>) -> bool {
+        now(connection.next()).await.is_none()
     }
 
     /// T07.
@@ -159,7 +243,7 @@ mod tests {
     async fn a_client_that_never_reads_is_gone_after_a_while() {
         let (_client, server) = tokio::io::duplex(16);
         let mut connection = Connection::new(server);
-        let reply = crate::protocol::replies::line_too_long();
+        let reply = replies::line_too_long();
         let error = connection.say(&reply).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }

@@ -13,7 +13,7 @@ use super::connection::Connection;
 use super::panics::caught;
 use crate::commands::{self, Entry};
 use crate::data::DataPlan;
-use crate::limits::Seat;
+use crate::limits::{LAST_LOOK, Seat};
 use crate::observe::events;
 use crate::protocol::foreign::is_foreign;
 use crate::protocol::{Argument, Decoded, Reply, replies};
@@ -77,7 +77,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
 
     /// Holds the conversation, and logs how it ended.
     pub(super) async fn converse(mut self) -> Ending {
-        let ending = how_it_ended(self.run()).await;
+        // Each of the functions that hand it on would have room for it.
+        let ending = how_it_ended(Box::pin(self.run())).await;
+        Box::pin(self.part(ending)).await
+    }
+
+    async fn part(self, ending: Ending) -> Ending {
         let Self { mut connection, conversation, seat, heard, is_told, .. } = self;
         let Session { id, peer, started, ref moved, .. } = conversation.session;
         let moved = Arc::clone(moved);
@@ -103,7 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
 
     async fn run(&mut self) -> Step {
         if self.greeting == Greeting::Tls {
-            self.secure().await?;
+            Box::pin(self.secure()).await?;
         }
         let banner = replies::welcome(&self.conversation.session.service.settings.welcome_msg);
         self.say(&banner).await?;
@@ -114,7 +119,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             };
             self.note_heard();
             match decoded {
-                Decoded::Line(line) => self.obey(&line).await?,
+                // On the heap as long as it lasts: a session that waits holds no room for it.
+                Decoded::Line(line) => Box::pin(self.obey(&line)).await?,
                 Decoded::TooLong => self.answer(replies::line_too_long()).await?,
                 Decoded::TlsHello => return Err(Ending::NotFtp),
             }
@@ -154,17 +160,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     /// Waits for a line, as long as the timeouts allow.
     async fn hear(&mut self) -> Result<Decoded, Ending> {
         loop {
-            let deadline = self.deadline();
+            let (login_deadline, idle_deadline) = (self.login_deadline(), self.idle_deadline());
+            // What is here already needs no wait.
+            if login_deadline.is_none_or(|deadline| Instant::now() < deadline)
+                && !self.stop.drain.is_cancelled()
+                && let Some(decoded) = self.connection.decode_ahead()
+            {
+                return Ok(decoded);
+            }
             let plan_deadline = self.plan_deadline();
             tokio::select! {
                 biased;
                 () = self.stop.drain.cancelled() => return Err(Ending::Shutdown),
                 // Before the lines, or whoever never stops sending them would have no time limit.
-                () = until(deadline) => return Err(Ending::TimedOut),
+                () = until(login_deadline) => return Err(Ending::TimedOut),
                 () = until(plan_deadline) => self.forget_plan(),
                 heard = self.connection.next() => return heard?.ok_or(Ending::Left),
+                () = until(idle_deadline) => return self.last_look().await,
                 () = welcome(&mut self.conversation.phase) => {}
             }
+        }
+    }
+
+    /// Whoever spoke while the process stood still was not idle.
+    async fn last_look(&mut self) -> Result<Decoded, Ending> {
+        match timeout(LAST_LOOK, self.connection.next()).await {
+            Ok(heard) => heard?.ok_or(Ending::Left),
+            Err(_) => Err(Ending::TimedOut),
         }
     }
 
@@ -183,21 +205,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         };
         let shown = if entry.spec.secret { None } else { Some(argument.bytes()) };
         events::command(id, entry.spec.verb, shown);
-        let stop = self.stop.drain.clone();
         let login_deadline = self.login_deadline();
         let outcome = tokio::select! {
             biased;
-            outcome = self.run_command(entry, argument) => outcome,
+            outcome = entry.run(&mut self.conversation, argument) => outcome,
+            // A command that takes its time does not hold up the replies to those before it.
+            Err(error) = self.connection.flush() => return Err(Ending::Lost(error)),
             // Where many wait for their passwords to be hashed, nobody waits for longer than he has.
             () = until(login_deadline) => return Err(Ending::TimedOut),
             // A log-in that waits for its refusal, say, does not hold up the end of the server.
-            () = stop.cancelled() => return Err(Ending::Shutdown),
+            () = self.stop.drain.cancelled() => return Err(Ending::Shutdown),
         };
         match outcome {
             Outcome::Say(reply) => self.answer(reply).await,
             Outcome::Work(task) => self.work(*task).await,
             Outcome::Secure(reply) => {
                 self.answer(reply).await?;
+                self.flush().await?;
                 self.secure().await
             }
             Outcome::Close(reply) => Err(Ending::Closed(reply)),
@@ -208,7 +232,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         entry.run(&mut self.conversation, argument).await
     }
 
-    /// Sends a final reply and counts bad commands.
+    /// Sends a final reply, maybe together with those to the lines that are here already, and counts bad commands.
     pub(super) async fn answer(&mut self, reply: Reply) -> Step {
         if reply.is_unknown_command() {
             self.bad_commands += 1;
@@ -218,26 +242,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         } else {
             self.bad_commands = 0;
         }
-        self.say(&reply).await
+        self.note_reply(&reply);
+        let said = self.connection.answer(&reply);
+        until_shutdown(&self.stop, said).await
     }
 
-    /// Sends a reply. A client that does not read does not hold up the end of the server.
+    /// Sends a reply.
     pub(super) async fn say(&mut self, reply: &Reply) -> Step {
-        events::reply(self.conversation.session.id, reply.code().number(), reply.first_line());
-        let stop = self.stop.drain.clone();
-        tokio::select! {
-            biased;
-            said = self.connection.say(reply) => said.map_err(Ending::Lost),
-            () = async { stop.cancelled().await; sleep(PARTING).await } => Err(Ending::Shutdown),
-        }
+        self.note_reply(reply);
+        let said = self.connection.say(reply);
+        until_shutdown(&self.stop, said).await
     }
 
-    /// When this wait is over: `idle_timeout` after the last command or byte and, before the log-in, at the latest
-    /// `login_timeout` after the greeting.
-    fn deadline(&self) -> Option<Instant> {
-        let settings = &self.conversation.session.service.settings;
-        let idle = settings.idle_timeout.limit().and_then(|limit| self.last_activity.checked_add(limit));
-        self.login_deadline().into_iter().chain(idle).min()
+    /// Sends what has not left yet.
+    pub(super) async fn flush(&mut self) -> Step {
+        let sent = self.connection.flush();
+        until_shutdown(&self.stop, sent).await
+    }
+
+    fn note_reply(&self, reply: &Reply) {
+        events::reply(self.conversation.session.id, reply.code().number(), reply.first_line());
+    }
+
+    /// `idle_timeout` after the last command or byte.
+    fn idle_deadline(&self) -> Option<Instant> {
+        let limit = self.conversation.session.service.settings.idle_timeout.limit()?;
+        self.last_activity.checked_add(limit)
     }
 
     /// `login_timeout` after the greeting, as long as nobody is logged in.
@@ -267,6 +297,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
 
 async fn how_it_ended(conversation: impl Future<Output = Step>) -> Ending {
     caught(conversation).await.map_or(Ending::Panicked, |step| step.err().unwrap_or(Ending::Left))
+}
+
+/// What is said. A client that does not read does not hold up the end of the server.
+async fn until_shutdown(stop: &Stop, said: impl Future<Output = io::Result<()>>) -> Step {
+    tokio::select! {
+        biased;
+        said = said => said.map_err(Ending::Lost),
+        () = async { stop.drain.cancelled().await; sleep(PARTING).await } => Err(Ending::Shutdown),
+    }
 }
 
 /// Lets the client's data connection in, if one is waited for.

@@ -12,25 +12,50 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// What a proxy says that speaks for nobody but itself.
 const OWN_HEADER: &[u8] = b"PROXY UNKNOWN\r\n";
 
-/// Connects to the server of these settings, hears its greeting and leaves. A server that is full (421) is well.
+/// Where `http_listen` is set, asks there for `/livez`. Else connects to the server of these settings, hears its greeting
+/// and leaves. A server that is full (421) is well.
 ///
 /// # Errors
 /// What is wrong, in words.
 pub fn check_health(settings: &Settings) -> Result<(), String> {
-    if settings.port == 0 {
-        return Err("port: found 0, any free one, expected the one to ask".to_owned());
+    if let Some(address) = settings.http_listen.iter().next() {
+        return ask("http_listen", address, "an answer", is_alive);
     }
-    let address = own_address(settings);
-    greet(address, settings.proxy_protocol).map_err(|error| format!("{address}: {}", in_words(&error)))
+    let ip = settings.ip.iter().next().unwrap_or(Ipv4Addr::UNSPECIFIED.into());
+    ask("port", SocketAddr::new(ip, settings.port), "a greeting", |address| greet(address, settings.proxy_protocol))
 }
 
-fn own_address(settings: &Settings) -> SocketAddr {
-    let ip = match settings.ip.iter().next() {
-        Some(IpAddr::V6(ip)) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        Some(ip) if !ip.is_unspecified() => ip,
-        _ => Ipv4Addr::LOCALHOST.into(),
-    };
-    SocketAddr::new(ip, settings.port)
+/// Asks at the address that `setting` says for what is `awaited`.
+fn ask(
+    setting: &str,
+    address: SocketAddr,
+    awaited: &str,
+    ask: impl Fn(SocketAddr) -> io::Result<()>,
+) -> Result<(), String> {
+    if address.port() == 0 {
+        return Err(format!("{setting}: found 0, any free one, expected the one to ask"));
+    }
+    let address = SocketAddr::new(own(address.ip()), address.port());
+    ask(address).map_err(|error| format!("{address}: {}", in_words(&error, awaited)))
+}
+
+/// Where a server that listens on this is found from here.
+fn own(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    }
+}
+
+fn is_alive(address: SocketAddr) -> io::Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.write_all(b"GET /livez HTTP/1.0\r\n\r\n")?;
+    match begin::<12>(&mut stream, deadline)? {
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', b'2', b'0', b'0'] => Ok(()),
+        said => Err(io::Error::other(format!("no answer of HTTP with 200, but {:?}", String::from_utf8_lossy(&said)))),
+    }
 }
 
 /// Nothing is said to the server, and no command above all: that would be a session in its log each time.
@@ -42,7 +67,7 @@ fn greet(address: SocketAddr, proxy_protocol: ProxyProtocol) -> io::Result<()> {
         // If it is closed already, that is found out below.
         let _ = stream.write_all(OWN_HEADER);
     }
-    match code(&mut stream, deadline) {
+    match begin::<3>(&mut stream, deadline) {
         Ok(code) if [b"220", b"421"].contains(&&code) => Ok(()),
         Ok(code) => Err(io::Error::other(format!("no greeting of FTP, but {:?}", String::from_utf8_lossy(&code)))),
         // Unless we are one of its proxies, a server that wants a header is done with us as soon as it sees us.
@@ -51,35 +76,35 @@ fn greet(address: SocketAddr, proxy_protocol: ProxyProtocol) -> io::Result<()> {
     }
 }
 
-/// The first three bytes that the server says.
-fn code(stream: &mut TcpStream, deadline: Instant) -> io::Result<[u8; 3]> {
-    let mut code = [0; 3];
+/// The first bytes that the server says.
+fn begin<const LENGTH: usize>(stream: &mut TcpStream, deadline: Instant) -> io::Result<[u8; LENGTH]> {
+    let mut said = [0; LENGTH];
     let mut count = 0;
-    while count < code.len() {
+    while count < LENGTH {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
         stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut code[count..]) {
+        match stream.read(&mut said[count..]) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(more) => count += more,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
-    Ok(code)
+    Ok(said)
 }
 
 fn is_closed(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
 }
 
-fn in_words(error: &io::Error) -> String {
+fn in_words(error: &io::Error, awaited: &str) -> String {
     match error.kind() {
         // The kernel says the latter when the time to read is over.
-        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => format!("no greeting within {} s", PATIENCE.as_secs()),
-        io::ErrorKind::UnexpectedEof => "closed without a greeting".to_owned(),
+        io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => format!("waited {} s for {awaited}", PATIENCE.as_secs()),
+        io::ErrorKind::UnexpectedEof => format!("closed without {awaited}"),
         io::ErrorKind::ConnectionRefused => "nobody listens there".to_owned(),
         _ => error.to_string(),
     }

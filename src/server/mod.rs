@@ -6,35 +6,53 @@ mod control;
 mod converse;
 mod health;
 mod identity;
+mod kernel_ports;
 mod ownership;
 mod panics;
 mod prepare;
+mod reload;
 mod signals;
 mod start;
 mod stream;
 mod sweeping;
+mod watch;
 mod work;
 
 pub use converse::converse;
 pub use health::check_health;
 pub use identity::run_as;
 pub use prepare::{Complaints, Prepared, prepare};
-pub use signals::{StopSignals, survive_long_files};
+pub use reload::Reloader;
+pub use signals::{CaughtSignals, survive_long_files};
 pub use start::{build_service, fit_out, log_settings, runtime, set_umask, start_screen};
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::http::Http;
 use crate::observe::events;
 use crate::session::Service;
 use crate::settings::Settings;
 use control::Greeting;
+
+/// The service that sessions begin with now, for who may put another there. Sessions that are there have their own.
+type Slot = tokio::sync::watch::Sender<Arc<Service>>;
+/// The same for who may not.
+type InForce = tokio::sync::watch::Receiver<Arc<Service>>;
+
+/// How long sessions whose transfers were stopped may take to say so and leave.
+const LEAVING: Duration = Duration::from_secs(5);
 
 /// The end of the server, in two steps.
 #[derive(Debug, Clone, Default)]
@@ -47,8 +65,11 @@ struct Stop {
 
 /// A server that listens and has not accepted anybody yet.
 pub struct Server {
-    service: Arc<Service>,
+    service: Slot,
     listeners: Listeners,
+    reloader: Option<Reloader>,
+    /// By SIGHUP.
+    asked_to_reload: Arc<Notify>,
 }
 
 /// Sockets that are bound, before anything else is done: as root, maybe, which is given up next.
@@ -56,17 +77,25 @@ pub struct Listeners {
     control: Vec<TcpListener>,
     /// For those who speak TLS from the first byte.
     implicit: Vec<TcpListener>,
+    /// For those who look after the server.
+    http: Vec<TcpListener>,
 }
 
 impl Listeners {
     /// Binds the addresses of the settings. Within a runtime.
     ///
     /// # Errors
-    /// The address that could not be bound, and why.
-    pub fn bind(settings: &Settings) -> Result<Self, (SocketAddr, io::Error)> {
+    /// The settings that name the address that could not be bound, the address, and why.
+    pub fn bind(settings: &Settings) -> Result<Self, (&'static str, SocketAddr, io::Error)> {
         let control: Vec<_> = settings.ip.iter().map(|address| SocketAddr::new(address, settings.port)).collect();
         let implicit: Vec<_> = settings.tls_listen.iter().collect();
-        Ok(Self { control: accept::listen(&control)?, implicit: accept::listen(&implicit)? })
+        let http: Vec<_> = settings.http_listen.iter().collect();
+        let listen = |names, sockets: &[_]| accept::listen(sockets).map_err(|(socket, error)| (names, socket, error));
+        Ok(Self {
+            control: listen("ip, port", &control)?,
+            implicit: listen("tls_listen", &implicit)?,
+            http: listen("http_listen", &http)?,
+        })
     }
 
     /// Where they listen; with port 0 in the settings this tells which port it became.
@@ -80,6 +109,12 @@ impl Listeners {
     pub fn implicit_addresses(&self) -> Vec<SocketAddr> {
         addresses(&self.implicit)
     }
+
+    /// The same of those for HTTP.
+    #[must_use]
+    pub fn http_addresses(&self) -> Vec<SocketAddr> {
+        addresses(&self.http)
+    }
 }
 
 fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
@@ -90,16 +125,23 @@ impl Server {
     /// A server that has not let anybody in yet.
     #[must_use]
     pub fn new(listeners: Listeners, service: Service) -> Self {
-        Self { service: Arc::new(service), listeners }
+        let service = Slot::new(Arc::new(service));
+        Self { service, listeners, reloader: None, asked_to_reload: Arc::default() }
+    }
+
+    /// The same with settings, users and certificates that are read anew.
+    #[must_use]
+    pub fn reloading(self, reloader: Reloader) -> Self {
+        Self { reloader: Some(reloader), ..self }
     }
 
     /// Serves until SIGTERM or SIGINT, then ends every session; a second signal does not wait for them.
-    pub async fn run_until_signalled(self, signals: StopSignals) {
+    pub async fn run_until_signalled(self, signals: CaughtSignals) {
         let stop = CancellationToken::new();
-        let seats = self.service.seats.clone();
+        let (seats, asked) = (self.service.borrow().seats.clone(), Arc::clone(&self.asked_to_reload));
         tokio::select! {
             // Ends by itself only with the second signal: the first one cancels `stop`.
-            () = signals.watch(&stop, || seats.taken()) => {}
+            () = signals.watch(&stop, &asked, || seats.taken()) => {}
             () = self.run(stop.clone()) => {}
         }
     }
@@ -107,29 +149,53 @@ impl Server {
     /// Serves until `stop` is cancelled, then ends every session with 421: idle ones at once, those with a transfer
     /// when it is done or, with 426 before it, when `shutdown_grace` is over.
     pub async fn run(self, stop: CancellationToken) {
-        let Self { service, listeners } = self;
+        let Self { service, listeners, reloader, asked_to_reload } = self;
         let sessions = TaskTracker::new();
         let steps = Stop { drain: stop.clone(), halt: CancellationToken::new() };
-        let gate = Arc::new(accept::Gate::new(Arc::clone(&service), sessions.clone(), steps.clone()));
+        let gate = Arc::new(accept::Gate::new(service.subscribe(), sessions.clone(), steps.clone()));
         for (listeners, greeting) in [(listeners.control, Greeting::Banner), (listeners.implicit, Greeting::Tls)] {
             for listener in listeners {
                 sessions.spawn(Arc::clone(&gate).accept_all(listener, greeting));
             }
         }
+        // It answers to the very end, and ends with this.
+        let mut watched = JoinSet::new();
+        let http = Arc::new(Http::new(service.subscribe(), stop.clone()));
+        listeners.http.into_iter().for_each(|listener| drop(watched.spawn(Arc::clone(&http).serve(listener))));
         tokio::select! {
             () = stop.cancelled() => {}
-            // Ends at once where there is no name to resolve, so the wait goes on for the stop alone.
-            () = async { service.advertiser.keep_resolved().await; std::future::pending().await } => {}
-            () = async { if let Some(tls) = &service.tls { tls.keep_fresh().await } else { std::future::pending().await } } => {}
+            () = keep_resolved(service.subscribe()) => {}
+            never = keep_fresh(reloader, &service, &asked_to_reload) => match never {},
             () = events::keep_telling_floods() => {}
             never = sweeping::sweep_hourly(&service) => match never {},
         }
         sessions.close();
-        let grace = service.settings.shutdown_grace.limit().unwrap_or_default();
+        let grace = service.borrow().settings.shutdown_grace.limit().unwrap_or_default();
         if timeout(grace, sessions.wait()).await.is_err() {
             steps.halt.cancel();
-            sessions.wait().await;
+            // Whoever waits for a disk that does not answer is left behind.
+            let _ = timeout(LEAVING, sessions.wait()).await;
         }
         events::tell_all_floods();
+    }
+}
+
+/// Resolves the name that clients are told in PASV, whichever it is at the time. Ends when nobody can change it any more.
+async fn keep_resolved(mut in_force: InForce) {
+    loop {
+        let service = Arc::clone(&in_force.borrow_and_update());
+        tokio::select! {
+            // Ends at once where there is no name to resolve.
+            () = async { service.advertiser.keep_resolved().await; pending().await } => {}
+            changed = in_force.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Has settings, users and certificates read anew, if that is wanted.
+async fn keep_fresh(reloader: Option<Reloader>, slot: &Slot, asked: &Notify) -> Infallible {
+    match reloader {
+        Some(reloader) => reloader.keep_fresh(slot, asked).await,
+        None => pending().await,
     }
 }

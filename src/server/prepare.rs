@@ -5,7 +5,9 @@ use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use crate::settings::{Loaded, Masquerade, Origin, Problem, Problems, Settings, Surroundings, TlsMode, examine};
+use super::kernel_ports::first_given_out;
+use super::start::own_range;
+use crate::settings::{Loaded, Looks, Masquerade, Origin, Problem, Problems, Settings, Surroundings, TlsMode, examine};
 use crate::tls::{self, Tls};
 use crate::users::{AnonymousUser, Finding, Roster, RosterSources, SingleUser, UsersText};
 
@@ -24,13 +26,27 @@ pub struct Prepared {
 
 /// Everything that keeps the server from starting, one complaint a line.
 #[derive(Debug)]
-pub struct Complaints(Vec<String>);
+pub struct Complaints {
+    /// What is wrong, and where.
+    pub(super) list: Vec<String>,
+    /// The files that were read: what is wrong may be mended in one of them.
+    pub(super) looks: Looks,
+}
 
 /// Reads the users and looks at everything together. Relative paths are meant from `current_directory`.
 ///
 /// # Errors
 /// Every problem of settings and users; none names a password.
 pub fn prepare(loaded: Result<Loaded, Problems>, current_directory: &Path) -> Result<Prepared, Complaints> {
+    prepare_after(None, loaded, current_directory)
+}
+
+/// The same for a server that speaks TLS already, see [`Tls::load`].
+pub(super) fn prepare_after(
+    before: Option<&Tls>,
+    loaded: Result<Loaded, Problems>,
+    current_directory: &Path,
+) -> Result<Prepared, Complaints> {
     let (mut loaded, mut complaints) = match loaded {
         Ok(loaded) => (loaded, Vec::new()),
         Err(problems) => (*problems.partial, told(&problems.list)),
@@ -39,14 +55,15 @@ pub fn prepare(loaded: Result<Loaded, Problems>, current_directory: &Path) -> Re
     settings.home_root = current_directory.join(&settings.home_root);
     settings.anonymous_path = current_directory.join(&settings.anonymous_path);
 
-    let tls = if complaints.is_empty() { read_tls(&loaded, current_directory) } else { Ok(None) };
-    let roster = read_roster(&loaded, current_directory);
+    let tls = if complaints.is_empty() { read_tls(before, &mut loaded, current_directory) } else { Ok(None) };
+    let roster = read_roster(&mut loaded, current_directory);
     // Accounts that could not be read are no reason to say that there are none.
     let accounts = roster.as_ref().ok().filter(|_| complaints.is_empty());
     let surroundings = Surroundings {
         accounts: accounts.map(|(roster, _)| roster.accounts().filter(|account| !account.anonymous).count()),
         anonymous_home: anonymous_home_is_there(&loaded.settings),
         local_addresses: &local_addresses(&loaded.settings),
+        given_out: first_given_out(own_range(&loaded.settings)),
     };
     let found = examine(&loaded, &surroundings);
     complaints.extend(told(&found.problems));
@@ -62,10 +79,9 @@ pub fn prepare(loaded: Result<Loaded, Problems>, current_directory: &Path) -> Re
             all.extend(tls.as_ref().map(Tls::warnings).unwrap_or_default());
             Ok(Prepared { loaded, roster, tls, warnings: all })
         }
-        Ok(_) => Err(Complaints(complaints)),
-        Err(more) => {
-            complaints.extend(more);
-            Err(Complaints(complaints))
+        roster => {
+            complaints.extend(roster.err().into_iter().flatten());
+            Err(Complaints { list: complaints, looks: loaded.looks })
         }
     }
 }
@@ -74,9 +90,9 @@ fn told(problems: &[Problem]) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
 }
 
-fn read_roster(loaded: &Loaded, current_directory: &Path) -> Result<(Roster, Vec<Finding>), Vec<String>> {
-    let settings = &loaded.settings;
+fn read_roster(loaded: &mut Loaded, current_directory: &Path) -> Result<(Roster, Vec<Finding>), Vec<String>> {
     let file = users_file(loaded, current_directory).map_err(|complaint| vec![complaint])?;
+    let settings = &loaded.settings;
     let inline = (loaded.place("users"), settings.users.expose().as_bytes().to_vec());
     let texts = [file, Some(inline)];
     let texts: Vec<UsersText<'_>> = texts.iter().flatten().map(|(source, text)| UsersText { source, text }).collect();
@@ -97,7 +113,7 @@ fn read_roster(loaded: &Loaded, current_directory: &Path) -> Result<(Roster, Vec
 }
 
 /// The TLS that the settings ask for. Its complaints begin with the name of the setting, which becomes its place.
-fn read_tls(loaded: &Loaded, current_directory: &Path) -> Result<Option<Tls>, String> {
+fn read_tls(before: Option<&Tls>, loaded: &mut Loaded, current_directory: &Path) -> Result<Option<Tls>, String> {
     let settings = &loaded.settings;
     if settings.tls == TlsMode::Off {
         return Ok(None);
@@ -110,7 +126,8 @@ fn read_tls(loaded: &Loaded, current_directory: &Path) -> Result<Option<Tls>, St
         session_reuse: settings.tls_session_reuse,
         own_names: own_names(settings),
     };
-    Tls::load(options).map(Some).map_err(|complaint| {
+    options.files().for_each(|file| loaded.looks.look_at(file));
+    Tls::load(&options, before).map(Some).map_err(|complaint| {
         let (setting, rest) = complaint.split_once(':').unwrap_or(("tls", &complaint));
         format!("{}:{rest}", loaded.place(setting))
     })
@@ -128,9 +145,9 @@ fn own_names(settings: &Settings) -> Vec<String> {
 }
 
 /// The users file and what to call it; none is fine where nobody asked for one by name.
-fn users_file(loaded: &Loaded, current_directory: &Path) -> Result<Option<(String, Vec<u8>)>, String> {
+fn users_file(loaded: &mut Loaded, current_directory: &Path) -> Result<Option<(String, Vec<u8>)>, String> {
     let Some(path) = &loaded.settings.users_file else { return Ok(None) };
-    match std::fs::read(current_directory.join(path)) {
+    match loaded.looks.read(&current_directory.join(path)) {
         Ok(text) => Ok(Some((path.display().to_string(), text))),
         Err(error)
             if error.kind() == io::ErrorKind::NotFound
@@ -169,7 +186,7 @@ fn local_addresses(settings: &Settings) -> Vec<IpAddr> {
 
 impl fmt::Display for Complaints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.join("\n"))
+        f.write_str(&self.list.join("\n"))
     }
 }
 

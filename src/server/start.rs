@@ -63,7 +63,7 @@ pub fn build_service(prepared: Prepared) -> Result<Service, LogError> {
 }
 
 /// This server's part of the range. That there is one was found out when the settings were read.
-fn own_range(settings: &Settings) -> PortRange {
+pub(super) fn own_range(settings: &Settings) -> PortRange {
     settings.passive_slice.of(settings.passive_ports).unwrap_or(settings.passive_ports)
 }
 
@@ -175,6 +175,7 @@ pub fn start_screen(prepared: &Prepared) -> StartScreen {
         sources: sources(loaded),
         listening: settings.ip.iter().map(|address| SocketAddr::new(address, settings.port)).collect(),
         implicit: settings.tls_listen.iter().collect(),
+        http: settings.http_listen.iter().collect(),
         tls: tls_in_words(settings, tls),
         advertised: advertised(settings),
         passive_ports: own_range(settings).to_string(),

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::Slot;
 use crate::files::{off_reactor, sweep};
 use crate::observe::events;
 use crate::session::Service;
@@ -15,12 +17,13 @@ use crate::settings::Permission;
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// Goes on for ever.
-pub(super) async fn sweep_hourly(service: &Service) -> Infallible {
+pub(super) async fn sweep_hourly(slot: &Slot) -> Infallible {
     let mut hours = interval(HOUR);
     hours.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         hours.tick().await;
-        for home in homes(service) {
+        let service = Arc::clone(&slot.borrow());
+        for home in homes(&service) {
             let quotas = service.quotas.clone();
             let (home, swept) = off_reactor(move || {
                 let swept = sweep(&home, &quotas);

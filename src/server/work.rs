@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::control::{Control, Step};
 use crate::commands::{self, DuringWork};
+use crate::observe::events;
 use crate::protocol::{Argument, Decoded, Reply, replies};
 use crate::session::{Ending, IfClientLeaves, Outcome, Task};
 
@@ -40,9 +41,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     pub(super) async fn work(&mut self, task: Task) -> Step {
         let Task { opening, progress, stop, if_client_leaves, mut work } = task;
         let mut hearing = Hearing::On;
-        if let Some(opening) = &opening
-            && let Err(ending) = self.say(opening).await
-        {
+        let opened = match &opening {
+            Some(opening) => self.say(opening).await,
+            None => self.flush().await,
+        };
+        if let Err(ending) = opened {
             hearing = Hearing::Over(ending);
             stop.cancel();
         }
@@ -110,6 +113,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             Decoded::Line(line) => line,
             Decoded::TooLong => {
                 self.answer(replies::line_too_long()).await?;
+                self.flush().await?;
                 return Ok(Hearing::On);
             }
             Decoded::TlsHello => return Err(Ending::NotFtp),
@@ -140,7 +144,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         self.say(reply).await?;
         match hearing {
             Hearing::On => Ok(()),
-            Hearing::Aborted => self.say(&replies::abort_done()).await,
+            Hearing::Aborted => {
+                let done = replies::abort_done();
+                events::answered("ABOR", &done);
+                self.say(&done).await
+            }
             Hearing::Quitting(parting) => Err(Ending::Closed(parting)),
             Hearing::HalfClosed { .. } => Err(Ending::Left),
             Hearing::Over(ending) => Err(ending),

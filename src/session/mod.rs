@@ -129,6 +129,9 @@ impl Session {
 impl Session {
     /// Logs what went wrong with a file if it is more than a client's mistake.
     pub fn note_trouble(&self, why: &FileError) {
+        if matches!(why, FileError::OverQuota) {
+            events::met_limit("quota");
+        }
         if why.is_trouble() {
             events::failed(self.id, "working on files", why);
         }

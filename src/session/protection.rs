@@ -14,13 +14,20 @@ pub struct Protection {
     pub has_buffer_size: bool,
     /// PROT P: data connections speak TLS as well.
     pub data: bool,
+    is_implicit: bool,
 }
 
 impl Protection {
     /// As the handshake leaves it. Whoever spoke TLS from the first byte expects it everywhere.
     #[must_use]
     pub fn begun(control: Secured, is_implicit: bool) -> Self {
-        Self { control: Some(control), has_buffer_size: is_implicit, data: is_implicit }
+        Self { control: Some(control), has_buffer_size: is_implicit, data: is_implicit, is_implicit }
+    }
+
+    /// As the handshake left it. TLS itself goes on.
+    pub fn begin_anew(&mut self) {
+        self.has_buffer_size = self.is_implicit;
+        self.data = self.is_implicit;
     }
 }
 

@@ -1,9 +1,11 @@
 //! The command line: a flag for every setting, the subcommands, and the short flags of `python -m pyftpdlib`.
 
+use std::io;
 use std::path::Path;
 
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use clap_complete::Shell;
 
 use super::field::Field;
 use super::share::Share;
@@ -49,12 +51,38 @@ pub fn command() -> Command {
                     .help("Print them for a Kubernetes Service"),
             ),
         )
+        .subcommand(
+            Command::new("completions")
+                .about("Print a script that has a shell complete flags and commands")
+                .arg(Arg::new(SHELL).value_name("SHELL").required(true).value_parser(value_parser!(Shell))),
+        )
+        .subcommand(Command::new("man").about("Print the manual page, in roff"))
 }
 
 /// Whether `ports --kubernetes` was asked for.
 #[must_use]
 pub fn wants_kubernetes(ports: &ArgMatches) -> bool {
     ports.get_flag(KUBERNETES)
+}
+
+/// What `completions` prints for the shell it was asked for.
+#[must_use]
+pub fn completions(completions: &ArgMatches) -> Vec<u8> {
+    let mut script = Vec::new();
+    if let Some(shell) = completions.get_one::<Shell>(SHELL) {
+        clap_complete::generate(*shell, &mut command(), "longshore", &mut script);
+    }
+    script
+}
+
+/// The manual page, in roff.
+///
+/// # Errors
+/// None, as it is written into memory.
+pub fn manual() -> io::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command()).render(&mut page)?;
+    Ok(page)
 }
 
 /// The settings that were given as flags, and only these.
@@ -76,6 +104,7 @@ pub(super) fn share(matches: &ArgMatches, current_directory: &Path) -> Option<Sh
 const WRITE: &str = "-w";
 const DIRECTORY: &str = "-d";
 const KUBERNETES: &str = "--kubernetes";
+const SHELL: &str = "shell";
 
 /// pyftpdlib's short flags that are settings here.
 const SHORT: [(&str, char); 6] =
@@ -86,7 +115,7 @@ fn flag(field: &'static Field) -> Arg {
     let arg = Arg::new(field.name)
         .long(field.flag())
         .value_name(if field.form == Form::Switch { "on|off" } else { "VALUE" })
-        .help(format!("{}{default}", field.doc))
+        .help(format!("{}{default}", field.meaning()))
         .help_heading("Settings")
         .allow_negative_numbers(true)
         .global(true);

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use super::load::Loaded;
 use super::problem::Problem;
 use super::table::Settings;
-use super::units::{Masquerade, ProxyProtocol, TlsMode};
+use super::units::{ListenSockets, Masquerade, ProxyProtocol, TlsMode};
 
 /// What was found by looking at settings together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Surroundings<'a> {
     pub anonymous_home: bool,
     /// The addresses that clients may find the server at.
     pub local_addresses: &'a [IpAddr],
+    /// The first of the passive ports that the kernel gives out by itself, to connections that ask for any.
+    pub given_out: Option<u16>,
 }
 
 /// Looks at the settings and what is around them.
@@ -35,6 +37,7 @@ pub fn examine(loaded: &Loaded, surroundings: &Surroundings<'_>) -> Findings {
         nobody_may_log_in(settings, surroundings.accounts),
         no_anonymous_home(settings, surroundings.anonymous_home),
         private_address(settings, surroundings.local_addresses),
+        ports_given_out(surroundings.given_out),
     ];
     gather(loaded, checks.into_iter().flatten(), &[])
 }
@@ -49,6 +52,7 @@ pub(super) fn among_themselves(loaded: &Loaded, broken: &[&str]) -> Findings {
         half_a_pair(settings),
         tls_without_tls(settings),
         tls_port_taken(settings),
+        http_port_taken(settings),
         half_a_user(settings),
         user_is_no_folder_name(settings),
         few_passive_ports(settings),
@@ -132,6 +136,17 @@ fn private_address(settings: &Settings, local_addresses: &[IpAddr]) -> Option<Fi
     )
 }
 
+fn ports_given_out(first: Option<u16>) -> Option<Finding> {
+    let port = first?;
+    warn(
+        &["passive_ports"],
+        format!(
+            "port {port} is among those that the kernel gives to any connection (net.ipv4.ip_local_port_range), so it may be \
+             taken when a transfer needs it; choose ports outside, or name them in net.ipv4.ip_local_reserved_ports"
+        ),
+    )
+}
+
 fn is_private(address: Ipv4Addr) -> bool {
     let shared = address.octets()[0] == 100 && address.octets()[1] & 0b1100_0000 == 64; // RFC 6598
     address.is_private() || address.is_link_local() || shared
@@ -195,6 +210,22 @@ fn tls_port_taken(settings: &Settings) -> Option<Finding> {
         &["tls_listen", "passive_ports", "port"],
         format!("found {socket}, expected a port that is neither `port` nor one of passive_ports"),
     )
+}
+
+fn http_port_taken(settings: &Settings) -> Option<Finding> {
+    let taken = |socket: &SocketAddr| {
+        let port = socket.port();
+        settings.passive_ports.contains(port) || port == settings.port || is_port_of(&settings.tls_listen, port)
+    };
+    let socket = settings.http_listen.iter().filter(|socket| socket.port() != 0).find(taken)?;
+    refuse(
+        &["http_listen", "passive_ports", "port", "tls_listen"],
+        format!("found {socket}, expected a port that is neither `port` nor one of passive_ports or tls_listen"),
+    )
+}
+
+fn is_port_of(sockets: &ListenSockets, port: u16) -> bool {
+    sockets.iter().any(|socket| socket.port() == port)
 }
 
 fn half_a_user(settings: &Settings) -> Option<Finding> {

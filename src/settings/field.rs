@@ -20,6 +20,8 @@ pub struct Field {
     pub form: Form,
     /// Whether its value is never shown.
     pub secret: bool,
+    /// Whether it is read at start only, and so keeps its value until a restart.
+    pub at_start: bool,
 }
 
 impl Field {
@@ -27,6 +29,12 @@ impl Field {
     #[must_use]
     pub fn named(name: &str) -> Option<&'static Self> {
         FIELDS.iter().find(|field| field.name == name)
+    }
+
+    /// What it means, and whether a change of it waits for a restart.
+    #[must_use]
+    pub fn meaning(&self) -> String {
+        format!("{}{}", self.doc, if self.at_start { " A change needs a restart." } else { "" })
     }
 
     /// Its environment variable, `FTP_MAX_CONS`.
@@ -42,9 +50,10 @@ impl Field {
     }
 }
 
-/// Makes `Settings` and `FIELDS` of rows `/// meaning`, `name: Type = "default",`.
+/// Makes `Settings` and `FIELDS` of rows `/// meaning`, `name: Type = "default",`; `at start` before the comma is for
+/// those that are read then only.
 macro_rules! settings {
-    ($(#[doc = $doc:literal] $name:ident: $type:ty = $default:literal,)+) => {
+    ($(#[doc = $doc:literal] $name:ident: $type:ty = $default:literal $(at $start:ident)?,)+) => {
         /// Everything an operator may change, read and valid.
         #[derive(Debug, Clone, PartialEq)]
         pub struct Settings {
@@ -58,6 +67,7 @@ macro_rules! settings {
             doc: $doc.trim_ascii(),
             form: <$type as $crate::settings::value::Value>::FORM,
             secret: <$type as $crate::settings::value::Value>::SECRET,
+            at_start: !concat!($(stringify!($start))?).is_empty(),
         }),+];
 
         impl Settings {
@@ -79,6 +89,18 @@ macro_rules! settings {
                     _ => return Err($crate::settings::Problem::new(name, "there is no such setting")),
                 }
                 Ok(())
+            }
+
+            /// The settings that have another value there.
+            #[must_use]
+            pub fn differing(&self, other: &Self) -> Vec<&'static $crate::settings::field::Field> {
+                let differ = [$(self.$name != other.$name),+];
+                FIELDS.iter().zip(differ).filter_map(|(field, differs)| differs.then_some(field)).collect()
+            }
+
+            /// Takes over the values of those that are read at start only.
+            pub fn keep_those_read_at_start(&mut self, old: &Self) {
+                $($( let $start = &old.$name; self.$name.clone_from($start); )?)+
             }
 
             /// Reads every field by itself, so that no problem hides another. A field with one keeps its default.

@@ -13,6 +13,7 @@ use figment::value::Dict;
 
 use super::field::{Field, extract};
 use super::layers::{Layer, origins};
+use super::looks::Looks;
 use super::problem::{Problem, Problems, nearest};
 use super::share::Share;
 use super::table::{FIELDS, Settings};
@@ -31,6 +32,8 @@ pub struct Loaded {
     pub warnings: Vec<String>,
     /// What an operator may want to know.
     pub notes: Vec<String>,
+    /// The files that were read.
+    pub looks: Looks,
 }
 
 /// Where a setting has its value from. Shown as `default`, the file's path, `FTP_MAX_CONS` or `--max-cons`.
@@ -72,8 +75,9 @@ pub fn load(
     for (field, value) in variables.given {
         by_variable = by_variable.with(field.name, value, field.variable());
     }
+    let mut looks = Looks::default();
     for (field, variable, path) in variables.secret_files {
-        match read_secret(&current_directory.join(&path)) {
+        match read_secret(&current_directory.join(&path), &mut looks) {
             Ok(secret) => by_variable = by_variable.with(field.name, secret, variable),
             Err(complaint) => {
                 problems.push(Problem::of(field.name, variable, format!("{}: {complaint}", path.display())));
@@ -85,7 +89,7 @@ pub fn load(
         by_flag = by_flag.with(field.name, value, format!("--{}", field.flag()));
     }
 
-    let (by_file, file_problems) = file_layer(&by_variable, &by_flag, current_directory);
+    let (by_file, file_problems) = file_layer(&by_variable, &by_flag, current_directory, &mut looks);
     problems.splice(0..0, file_problems);
 
     let share = cli::share(flags, current_directory);
@@ -99,6 +103,7 @@ pub fn load(
         share,
         warnings: variables.warnings,
         notes: variables.note.into_iter().collect(),
+        looks,
     };
     let broken: Vec<_> = problems.iter().filter_map(|problem| problem.setting).collect();
     let mut findings = cross::among_themselves(&loaded, &broken);
@@ -111,6 +116,14 @@ pub fn load(
 #[expect(clippy::disallowed_methods, reason = "this is the place where the environment is read")]
 pub fn environment() -> impl Iterator<Item = (OsString, OsString)> {
     std::env::vars_os()
+}
+
+/// Settings that came from nowhere.
+impl From<Settings> for Loaded {
+    fn from(settings: Settings) -> Self {
+        let (origins, looks) = (BTreeMap::new(), Looks::default());
+        Self { settings, origins, share: None, warnings: Vec::new(), notes: Vec::new(), looks }
+    }
 }
 
 impl Loaded {
@@ -126,12 +139,17 @@ impl Loaded {
 }
 
 /// The settings file that variables and flags name, or the default one.
-fn file_layer(by_variable: &Layer, by_flag: &Layer, current_directory: &Path) -> (Layer, Vec<Problem>) {
+fn file_layer(
+    by_variable: &Layer,
+    by_flag: &Layer,
+    current_directory: &Path,
+    looks: &mut Looks,
+) -> (Layer, Vec<Problem>) {
     let naming = Figment::from(Layer::defaults()).merge(by_variable).merge(by_flag);
     // A name that does not even read is found again, and told, with all other values.
     let Ok(path) = extract::<PathBuf>(&naming, "config") else { return (Layer::default(), Vec::new()) };
     let origin = origins(&naming).remove("config").unwrap_or(Origin::Default);
-    let text = match std::fs::read(current_directory.join(&path)) {
+    let text = match looks.read(&current_directory.join(&path)) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound && origin == Origin::Default => {
             return (Layer::default(), Vec::new());
@@ -192,8 +210,8 @@ fn known_keys(path: &Path, mut values: Dict) -> (Layer, Vec<Problem>) {
 }
 
 /// What a secret's file holds, less one newline at the end, which every editor adds.
-fn read_secret(path: &Path) -> Result<String, String> {
-    let bytes = std::fs::read(path).map_err(|error| format!("cannot be read ({error})"))?;
+fn read_secret(path: &Path, looks: &mut Looks) -> Result<String, String> {
+    let bytes = looks.read(path).map_err(|error| format!("cannot be read ({error})"))?;
     let text = String::from_utf8(bytes).map_err(|_| "found bytes that are not UTF-8, expected text".to_owned())?;
     let trimmed = text.strip_suffix('\n').map(|text| text.strip_suffix('\r').unwrap_or(text));
     Ok(trimmed.unwrap_or(&text).to_owned())

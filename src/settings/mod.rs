@@ -6,7 +6,8 @@
 //! | `field` | what makes a struct and a list of that table |
 //! | `units`, `value` | the types of settings, and how they are read from text |
 //! | `layers`, `environment`, `cli`, `share` | default < file < environment < flags |
-//! | `load` | reads the layers: the only file in here that touches the disk |
+//! | `load` | reads the layers |
+//! | `looks` | the files that were read, and whether they have changed: the only file in here that touches the disk |
 //! | `cross` | what no setting can tell by itself |
 //! | `problem` | what is wrong, where, and what was expected |
 //! | `render`, `ports` | the settings as README table, as settings.toml, as `check` shows them; the ports to publish |
@@ -17,6 +18,7 @@ mod environment;
 mod field;
 mod layers;
 mod load;
+mod looks;
 mod ports;
 mod problem;
 mod render;
@@ -28,9 +30,10 @@ mod value;
 pub use cross::{Findings, Surroundings, examine};
 pub use field::Field;
 pub use load::{Loaded, Origin, environment, load};
+pub use looks::Looks;
 pub use ports::{compose_ports, kubernetes_ports};
 pub use problem::{Problem, Problems};
-pub use render::{readme_table, render_check, settings_file};
+pub use render::{BEHIND, readme_table, render_check, render_check_in_colour, settings_file};
 pub use share::Share;
 pub use table::{FIELDS, Settings};
 pub use units::{

@@ -2,8 +2,11 @@
 
 use std::fmt::Write;
 
+use anstream::adapter::strip_str;
+use anstyle::Style;
+
 use super::field::Field;
-use super::load::Loaded;
+use super::load::{Loaded, Origin};
 use super::table::FIELDS;
 use super::value::Form;
 
@@ -13,7 +16,7 @@ pub fn readme_table() -> String {
     let mut table = "| name | default | meaning |\n| --- | --- | --- |\n".to_owned();
     for field in FIELDS {
         let default = if field.default.is_empty() { "empty".to_owned() } else { format!("`{}`", field.default) };
-        let _ = writeln!(table, "| `{}` | {default} | {} |", field.name, field.doc);
+        let _ = writeln!(table, "| `{}` | {default} | {} |", field.name, field.meaning());
     }
     table
 }
@@ -28,7 +31,7 @@ pub fn settings_file() -> String {
 "
     .to_owned();
     for field in FIELDS {
-        let _ = writeln!(file, "\n# {}\n#{} = {}", field.doc, field.name, toml_literal(field, field.default));
+        let _ = writeln!(file, "\n# {}\n#{} = {}", field.meaning(), field.name, toml_literal(field, field.default));
     }
     file
 }
@@ -36,16 +39,27 @@ pub fn settings_file() -> String {
 /// Every value and where it comes from, a line each. Without the stars of secrets it is a settings file again.
 #[must_use]
 pub fn render_check(loaded: &Loaded) -> String {
+    strip_str(&render_check_in_colour(loaded)).to_string()
+}
+
+/// The same for a terminal: what somebody gave stands out, and where it comes from stands back.
+#[must_use]
+pub fn render_check_in_colour(loaded: &Loaded) -> String {
     let mut text = String::new();
     for (field, value) in FIELDS.iter().zip(loaded.settings.texts()) {
         let setting = format!("{} = {}", field.name, toml_literal(field, &value));
-        let _ = match loaded.origins.get(field.name) {
-            Some(origin) => writeln!(text, "{setting:<44} # {origin}"),
-            None => writeln!(text, "{setting}"),
+        let Some(origin) = loaded.origins.get(field.name) else {
+            let _ = writeln!(text, "{setting}");
+            continue;
         };
+        let style = if *origin == Origin::Default { Style::new() } else { Style::new().bold() };
+        let _ = writeln!(text, "{style}{setting:<44}{style:#} {BEHIND}# {origin}{BEHIND:#}");
     }
     text
 }
+
+/// How comments look on a terminal.
+pub const BEHIND: Style = Style::new().dimmed();
 
 fn toml_literal(field: &Field, text: &str) -> String {
     match (field.form, text) {

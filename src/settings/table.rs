@@ -14,9 +14,9 @@ settings! {
     config: PathBuf = "conf/settings.toml",
 
     /// Addresses to listen on, with commas between; `::` is dual stack.
-    ip: ListenAddresses = "0.0.0.0",
+    ip: ListenAddresses = "0.0.0.0" at start,
     /// Port of the control connection; 0 is any free one.
-    port: u16 = "2121",
+    port: u16 = "2121" at start,
     /// Bytes per second of one upload (client to server); 0 is no limit.
     max_upload: Rate = "0",
     /// Bytes per second of one download (server to client); 0 is no limit.
@@ -34,9 +34,9 @@ settings! {
     /// Home of `anonymous`.
     anonymous_path: PathBuf = "/srv/ftp/anonymous",
     /// Whether to log to the file `logging_name` as well as to standard output.
-    enable_logging: bool = "on",
+    enable_logging: bool = "on" at start,
     /// The log file; empty is none.
-    logging_name: Option<PathBuf> = "",
+    logging_name: Option<PathBuf> = "" at start,
     /// The greeting; may have several lines.
     welcome_msg: String = "Welcome",
     /// Address or host name that PASV tells clients; empty is the local address.
@@ -133,35 +133,38 @@ settings! {
     /// PEM file of those who vouch for client certificates, which then may stand for passwords; empty is nobody.
     tls_client_ca: Option<PathBuf> = "",
     /// Addresses with ports, such as `0.0.0.0:990`, for clients that speak TLS from the first byte; empty is none.
-    tls_listen: ListenSockets = "",
+    tls_listen: ListenSockets = "" at start,
 
     /// Where an upload goes while it is under way: `atomic` is a hidden file that takes the name's place once it is whole, `direct` the file itself.
     upload_mode: UploadMode = "atomic",
     /// Whether an upload is on the disk itself, not in its cache, before 226 says so.
     upload_fsync: bool = "off",
     /// Mode bits that new files and directories do not get, in octal.
-    umask: Octal = "022",
+    umask: Octal = "022" at start,
     /// Mode of new files before the umask, in octal.
     file_mode: Octal = "666",
     /// Mode of new directories before the umask, in octal.
     dir_mode: Octal = "777",
     /// `uid:gid` to become once the port is bound, when started as root.
-    run_as: Identity = "",
+    run_as: Identity = "" at start,
     /// Whether listings show times in GMT rather than in the local zone.
     use_gmt_times: bool = "on",
     /// Encoding of file names on the wire: `utf8` passes bytes on, others (`gbk`, `latin-1`) serve old clients.
     encoding: Encoding = "utf8",
 
     /// How much is logged: `error`, `warn`, `info`, `debug`, `trace`.
-    log_level: LogLevel = "info",
+    log_level: LogLevel = "info" at start,
     /// How it looks: `text`, `json`, or `auto`, which is text on a terminal and else json.
-    log_format: LogFormat = "auto",
+    log_format: LogFormat = "auto" at start,
     /// When a new log file is begun: `never`, `hourly`, `daily`, `weekly`.
-    log_rotation: LogRotation = "daily",
+    log_rotation: LogRotation = "daily" at start,
     /// How many log files are kept; 0 is all.
-    log_keep: Count = "14",
+    log_keep: Count = "14" at start,
     /// File that gets a line per transfer, in xferlog form; empty is none.
     transfer_log: Option<PathBuf> = "",
+
+    /// Addresses with ports, such as `0.0.0.0:8080`, for probes and Prometheus by HTTP: `/livez`, `/readyz`, `/metrics`; empty is none.
+    http_listen: ListenSockets = "" at start,
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs
 use super::{Options, wrong};
 
 /// A chain, the server's own certificate first, and the key to that.
+#[derive(Debug)]
 pub(super) struct Pair {
     /// Never empty.
     pub(super) chain: Vec<CertificateDer<'static>>,
@@ -31,6 +32,11 @@ impl Pair {
         let key = PrivateKeyDer::from_pem_slice(&text)
             .map_err(|_| wrong("tls_key", key, &"no private key is in it, expected PEM without a passphrase"))?;
         Ok(Self { chain, key })
+    }
+
+    /// Another one with the same content: keys have no `Clone`, lest they be copied unseen.
+    pub(super) fn copy(&self) -> Self {
+        Self { chain: self.chain.clone(), key: self.key.clone_key() }
     }
 
     /// Makes a pair that vouches for itself.

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::CertificateDer;
@@ -14,6 +14,7 @@ use tokio_rustls::rustls::{HandshakeKind, ServerConfig, ServerConnection};
 use tokio_rustls::server::TlsStream;
 
 use super::certificate::Certificate;
+use super::newcomer;
 use super::stream::MaybeTls;
 use super::tickets::{OwnSession, OwnTickets};
 use crate::limits::Direction;
@@ -21,6 +22,8 @@ use crate::settings::SessionReuse;
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a client that is refused may take to find that out.
+const FAREWELL: Duration = Duration::from_secs(2);
 /// Tickets for the control connection. Some clients use each once; none is known to keep more.
 const CONTROL_TICKETS: usize = 4;
 /// More of them, for clients that use each once, while they read what is sent to them anyway.
@@ -88,17 +91,15 @@ impl Shield {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let stream = self.handshake(stream, CONTROL_TICKETS).await?;
+        let stream = handshake(self.config(CONTROL_TICKETS), stream).await?;
         let tls = stream.get_ref().1;
         let client = certificate_of(tls).map(|der| Client { der: der.clone(), names: Certificate::names_in(der) });
         let secured = Secured { shield: Arc::clone(self), client, parameters: parameters(tls) };
         Ok((stream, secured))
     }
 
-    async fn handshake<S>(&self, stream: S, tickets: usize) -> Result<TlsStream<S>, Failed<S>>
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    /// What one handshake goes by.
+    fn config(&self, tickets: usize) -> ServerConfig {
         let mut config = ServerConfig::clone(&self.config);
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
@@ -107,11 +108,18 @@ impl Shield {
             config.ticketer = own.clone();
             config.session_storage = session.clone();
         }
-        let handshake = TlsAcceptor::from(Arc::new(config)).accept(stream).into_fallible();
-        match timeout(HANDSHAKE, handshake).await {
-            Ok(made) => made.map_err(|(error, stream)| (error, Some(stream))),
-            Err(_) => Err((io::ErrorKind::TimedOut.into(), None)),
-        }
+        config
+    }
+}
+
+async fn handshake<S>(config: ServerConfig, stream: S) -> Result<TlsStream<S>, Failed<S>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let handshake = TlsAcceptor::from(Arc::new(config)).accept(stream).into_fallible();
+    match timeout(HANDSHAKE, handshake).await {
+        Ok(made) => made.map_err(|(error, stream)| (error, Some(stream))),
+        Err(_) => Err((io::ErrorKind::TimedOut.into(), None)),
     }
 }
 
@@ -134,19 +142,45 @@ impl Secured {
             Direction::Upload => UPLOAD_TICKETS,
             Direction::Download => DOWNLOAD_TICKETS,
         };
-        let stream = self.shield.handshake(stream, tickets).await.map_err(|(error, _)| Exposed::Handshake(error))?;
-        let tls = stream.get_ref().1;
-        let is_resumed = tls.handshake_kind() == Some(HandshakeKind::Resumed);
-        if self.shield.reuse == SessionReuse::Require && !is_resumed {
-            return Err(Exposed::NotResumed);
+        let mut config = self.shield.config(tickets);
+        if self.shield.reuse == SessionReuse::Require {
+            newcomer::sent_off_with_nothing(&mut config);
         }
-        if let Some(client) = &self.client
-            && certificate_of(tls) != Some(&client.der)
-        {
-            return Err(Exposed::OtherCertificate);
+        let stream = handshake(config, stream).await.map_err(|(error, _)| Exposed::Handshake(error))?;
+        match self.objection(stream.get_ref().1) {
+            None => Ok(MaybeTls::Secured(Box::new(stream))),
+            Some(why) => {
+                dismiss(stream, direction).await;
+                Err(why)
+            }
         }
-        Ok(MaybeTls::Secured(Box::new(stream)))
     }
+
+    /// What is wrong with a data connection whose handshake was made.
+    fn objection(&self, tls: &ServerConnection) -> Option<Exposed> {
+        if self.shield.reuse == SessionReuse::Require && tls.handshake_kind() != Some(HandshakeKind::Resumed) {
+            return Some(Exposed::NotResumed);
+        }
+        let client = self.client.as_ref()?;
+        (certificate_of(tls) != Some(&client.der)).then_some(Exposed::OtherCertificate)
+    }
+}
+
+/// Ends a connection so that its client finds an end: a reset, which is what comes of bytes that nobody reads, would be
+/// all that many a client tells of it, and not the reply that says why. One who waits for a file is not told that the end
+/// of it was reached.
+async fn dismiss<S: AsyncRead + AsyncWrite + Unpin>(mut stream: TlsStream<S>, direction: Direction) {
+    let parting = async {
+        match direction {
+            Direction::Upload => stream.shutdown().await?,
+            Direction::Download => stream.get_mut().0.shutdown().await?,
+        }
+        let mut unwanted = [0; 1024];
+        while stream.get_mut().0.read(&mut unwanted).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // However it ends, it is over.
+    let _ = timeout(FAREWELL, parting).await;
 }
 
 fn certificate_of(tls: &ServerConnection) -> Option<&CertificateDer<'static>> {

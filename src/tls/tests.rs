@@ -1,4 +1,4 @@
-//! The files of the certificate: read, refused, and followed.
+//! The files of the certificate: read and refused.
 
 use std::path::Path;
 
@@ -28,35 +28,37 @@ fn options(folder: &Path) -> Options {
 #[test]
 fn without_files_a_pair_is_made_and_its_fingerprint_told() {
     let own = Options { pair: None, ..options(Path::new("/")) };
-    let tls = Tls::load(own.clone()).unwrap();
+    let tls = Tls::load(&own, None).unwrap();
     let certificate = tls.certificate();
     assert!(certificate.names.contains(&"localhost".to_owned()), "{certificate}");
     assert_eq!(certificate.fingerprint.len(), 95);
     let [warning] = tls.warnings().try_into().unwrap();
     assert!(warning.starts_with("tls_cert: none is set") && warning.contains(&certificate.fingerprint), "{warning}");
-    tls.reload().unwrap();
-    assert_eq!(tls.certificate(), certificate);
-    assert_ne!(Tls::load(own).unwrap().certificate(), certificate);
+    assert_ne!(Tls::load(&own, None).unwrap().certificate(), certificate);
+
+    // It is kept as long as none is set, whatever else changes.
+    let other = Options { min_version: TlsVersion::Tls13, own_names: vec!["other".to_owned()], ..own };
+    let after = Tls::load(&other, Some(&tls)).unwrap();
+    assert_eq!(after.certificate(), certificate);
+    assert_eq!(after.warnings(), tls.warnings());
+    let folder = tempfile::tempdir().unwrap();
+    write_pair(folder.path(), |_| {});
+    let set = Tls::load(&options(folder.path()), Some(&after)).unwrap();
+    assert_ne!(set.certificate(), certificate);
+    assert_eq!(set.warnings(), Vec::<String>::new());
 }
 
-/// F23: whatever is wrong with the files, the pair in force stays, and what is wrong is told by setting and file.
+/// F23: whatever is wrong with the files is told by setting and file.
 #[test]
-fn a_bad_pair_changes_nothing() {
+fn a_bad_pair_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let (cert, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
     write_pair(folder.path(), |_| {});
-    let tls = Tls::load(options(folder.path())).unwrap();
-    let before = tls.certificate();
     let texts = [&cert, &key].map(|path| std::fs::read(path).unwrap());
     let other_key = KeyPair::generate().unwrap().serialize_pem();
     let half = |text: &[u8]| text[..text.len() / 2].to_vec();
-    let expired = |params: &mut CertificateParams| {
-        params.not_before = date_time_ymd(2000, 1, 1);
-        params.not_after = date_time_ymd(2001, 1, 1);
-    };
-    let unborn = |params: &mut CertificateParams| params.not_before = date_time_ymd(3000, 1, 1);
     type Spoil<'a> = Box<dyn Fn() + 'a>;
-    let spoilt: [(&str, Spoil<'_>); 10] = [
+    let spoilt: [(&str, Spoil<'_>); 8] = [
         ("tls_cert", Box::new(|| std::fs::write(&cert, half(&texts[0])).unwrap())),
         ("tls_cert", Box::new(|| std::fs::write(&cert, b"").unwrap())),
         ("tls_cert", Box::new(|| std::fs::write(&cert, b"\0\xff no PEM").unwrap())),
@@ -65,35 +67,29 @@ fn a_bad_pair_changes_nothing() {
         ("tls_key", Box::new(|| std::fs::write(&key, &other_key).unwrap())),
         ("tls_key", Box::new(|| std::fs::write(&key, &texts[0]).unwrap())),
         ("tls_key", Box::new(|| std::fs::remove_file(&key).unwrap())),
-        ("tls_cert", Box::new(|| write_pair(folder.path(), expired))),
-        ("tls_cert", Box::new(|| write_pair(folder.path(), unborn))),
     ];
     for (setting, spoil) in spoilt {
         spoil();
-        let why = tls.reload().unwrap_err();
+        let why = Tls::load(&options(folder.path()), None).unwrap_err();
         assert!(why.starts_with(setting), "expected {setting}: {why}");
         assert!(!why.contains("PRIVATE"), "{why}");
-        assert_eq!(tls.certificate(), before, "{why}");
         std::fs::write(&cert, &texts[0]).unwrap();
         std::fs::write(&key, &texts[1]).unwrap();
-        tls.reload().unwrap();
+        assert!(Tls::load(&options(folder.path()), None).is_ok());
     }
-    write_pair(folder.path(), |_| {});
-    tls.reload().unwrap();
-    assert_ne!(tls.certificate(), before);
 }
 
-/// F23: at start the same is an error, but for the dates: a restart shall not end what an old certificate still serves.
+/// F23: but for the dates at start: a restart shall not end what an old certificate still serves.
 #[test]
 fn a_certificate_out_of_date_is_warned_about_at_start() {
     let folder = tempfile::tempdir().unwrap();
     write_pair(folder.path(), |params| params.not_after = date_time_ymd(2001, 1, 1));
-    let warnings = Tls::load(options(folder.path())).unwrap().warnings();
+    let warnings = Tls::load(&options(folder.path()), None).unwrap().warnings();
     assert!(warnings[0].contains("out of date since"), "{warnings:?}");
     write_pair(folder.path(), |_| {});
-    assert_eq!(Tls::load(options(folder.path())).unwrap().warnings(), Vec::<String>::new());
+    assert_eq!(Tls::load(&options(folder.path()), None).unwrap().warnings(), Vec::<String>::new());
     std::fs::write(folder.path().join("key.pem"), "no key").unwrap();
-    assert!(Tls::load(options(folder.path())).is_err());
+    assert!(Tls::load(&options(folder.path()), None).is_err());
 }
 
 #[test]
@@ -101,28 +97,9 @@ fn those_who_vouch_for_clients_are_read_or_refused() {
     let folder = tempfile::tempdir().unwrap();
     write_pair(folder.path(), |params| params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained));
     let with_ca = |name: &str| Options { client_ca: Some(folder.path().join(name)), ..options(folder.path()) };
-    assert!(Tls::load(with_ca("cert.pem")).is_ok());
+    assert!(Tls::load(&with_ca("cert.pem"), None).is_ok());
     for name in ["absent.pem", "key.pem"] {
-        let why = Tls::load(with_ca(name)).unwrap_err();
+        let why = Tls::load(&with_ca(name), None).unwrap_err();
         assert!(why.starts_with("tls_client_ca: "), "{why}");
-    }
-}
-
-/// The files are looked at again and again; what is changed is in force soon, and only when it has come to rest.
-#[tokio::test(start_paused = true)]
-async fn a_new_pair_is_found() {
-    let folder = tempfile::tempdir().unwrap();
-    write_pair(folder.path(), |_| {});
-    let tls = Tls::load(options(folder.path())).unwrap();
-    let before = tls.certificate();
-    let followed = async {
-        write_pair(folder.path(), |_| {});
-        while tls.certificate() == before {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    };
-    tokio::select! {
-        () = tls.keep_fresh() => unreachable!("it is kept up for ever"),
-        () = followed => {}
     }
 }

@@ -48,7 +48,7 @@ pub(super) struct OwnSession(OnceLock<(Vec<u8>, Vec<u8>)>);
 
 impl StoresServerSessions for OwnSession {
     fn put(&self, key: Vec<u8>, value: Vec<u8>) -> bool {
-        // The first is the control connection's.
+        // The first is the control connection's; where that came with a ticket and reuse is not required, anybody's.
         self.0.set((key, value)).is_ok()
     }
 
@@ -82,5 +82,14 @@ mod tests {
         assert_eq!(other.decrypt(&ticket), None);
         let foreign = keys.encrypt(b"secrets").unwrap();
         assert_eq!(own.decrypt(&foreign), None);
+    }
+    /// F54: a session may last longer than the keys. Its old tickets are none then: the data connection makes a handshake of
+    /// its own, which is 522 where it may not.
+    #[test]
+    fn a_ticket_outlives_no_keys() {
+        let session = OwnTickets::new(&Ticketer::new().unwrap()).unwrap();
+        let ticket = session.encrypt(b"secrets").unwrap();
+        let later = OwnTickets { keys: Ticketer::new().unwrap(), mark: session.mark };
+        assert_eq!(later.decrypt(&ticket), None);
     }
 }

@@ -7,7 +7,7 @@ use super::password::Secret;
 use crate::settings::{Cidrs, Count, Permissions, Rate, Size};
 
 /// A user, or anonymous.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Account {
     /// The name, as in USER.
     pub name: String,

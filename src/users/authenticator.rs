@@ -50,6 +50,12 @@ impl Authenticator {
         Self { roster, stand_ins, choice: RandomState::new(), hashing: Arc::new(Semaphore::new(processors)) }
     }
 
+    /// For this roster, with what does not go by the roster as it was `before`: the bound on hashing above all.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        Self { choice: before.choice.clone(), hashing: Arc::clone(&before.hashing), ..self }
+    }
+
     /// All who may log in.
     #[must_use]
     pub fn roster(&self) -> &Roster {

@@ -17,4 +17,4 @@ pub use account::Account;
 pub use authenticator::{Authenticator, Failure};
 pub use finding::{Finding, Place};
 pub use password::{BadSecret, Secret, Unhashable, hash_password};
-pub use roster::{AnonymousUser, Roster, RosterSources, SingleUser, UsersText};
+pub use roster::{AnonymousUser, Roster, RosterChanges, RosterSources, SingleUser, UsersText};

@@ -11,8 +11,8 @@ use bcrypt::HashParts;
 use sha_crypt::ShaCrypt;
 use subtle::ConstantTimeEq;
 
-/// What a password is checked against. Shown as stars, whatever it is.
-#[derive(Clone)]
+/// What a password is checked against. Shown as stars, whatever it is; equal if it was written alike.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Kind);
 
 /// Why a value of the password column is no secret. Never says what stood there.
@@ -39,7 +39,7 @@ pub enum Unhashable {
     NoRandomness,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 enum Kind {
     Plain(Vec<u8>),
     Argon2id(Box<argon2::PasswordHash>),

@@ -18,6 +18,17 @@ pub struct Roster {
     accounts: BTreeMap<String, Arc<Account>>,
 }
 
+/// What makes one roster another, in numbers of accounts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RosterChanges {
+    /// New ones.
+    pub added: usize,
+    /// Those that are no more.
+    pub removed: usize,
+    /// Those with another password, home, letter or limit.
+    pub changed: usize,
+}
+
 /// Every place that names users; the caller has read the files.
 #[derive(Clone, Copy)]
 pub struct RosterSources<'a> {
@@ -103,6 +114,22 @@ impl Roster {
     /// All accounts, sorted by name.
     pub fn accounts(&self) -> impl Iterator<Item = &Arc<Account>> {
         self.accounts.values()
+    }
+
+    /// How many there are here and not there, there and not here, and in both but not alike.
+    #[must_use]
+    pub fn changes_since(&self, before: &Self) -> RosterChanges {
+        let missing_in = |roster: &Self, names: &Self| {
+            names.accounts.keys().filter(|name| !roster.accounts.contains_key(*name)).count()
+        };
+        let is_changed = |(name, account): &(&String, &Arc<Account>)| {
+            before.accounts.get(*name).is_some_and(|known| known != *account)
+        };
+        RosterChanges {
+            added: missing_in(before, self),
+            removed: missing_in(self, before),
+            changed: self.accounts.iter().filter(is_changed).count(),
+        }
     }
 
     /// Whether nobody can log in.
@@ -215,6 +242,18 @@ mod tests {
     fn nobody_is_a_roster_too() {
         let (roster, warnings) = Roster::assemble(&sources(&[])).unwrap();
         assert!(roster.is_empty() && warnings.is_empty());
+    }
+
+    #[test]
+    fn changes_are_counted_by_name() {
+        let hash = "$5$longshoresalt$GMpGfkgghj1T7zgekOu4MidNciGldp2pigIv3CmsPp5";
+        let roster = |conf: &str| Roster::assemble(&sources(&[text("users.conf", conf)])).unwrap().0;
+        let before = roster(&format!("alice {hash} elr alice\nbob x elr bob\ncarol x elr carol\ndave x elr dave"));
+        let after =
+            roster(&format!("bob x elr bob\nalice {hash} elr alice\ncarol y elr carol\ndave x el dave\nerin x - e"));
+        assert_eq!(after.changes_since(&before), RosterChanges { added: 1, removed: 0, changed: 2 });
+        assert_eq!(before.changes_since(&after), RosterChanges { added: 0, removed: 1, changed: 2 });
+        assert_eq!(before.changes_since(&before), RosterChanges { added: 0, removed: 0, changed: 0 });
     }
 
     #[test]

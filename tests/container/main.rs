@@ -8,6 +8,7 @@ mod authority;
 mod compose;
 mod engine;
 mod environment;
+mod faults;
 mod hardened;
 mod health;
 mod image;

@@ -70,8 +70,7 @@ fn its_blocks_work_word_for_word() {
     wait_until("it serves", greets);
     assert!(success(&mut shell(list)).contains(" 7 "), "the file of seven bytes is not listed");
     success(&mut shell(user));
-    wait_until("it serves again", greets);
-    success(&mut shell(upload));
+    wait_until("she may upload", || shell(upload).output().unwrap().status.success());
     let said = success(&mut shell(check));
     assert!(said.contains("# alice elradfmwMT /srv/ftp/alice"), "{said}");
     assert!(!said.contains("wonderland"), "{said}");

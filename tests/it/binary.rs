@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::wire::PATIENCE;
+use crate::wire::{PATIENCE, wait_until};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_longshore");
 
@@ -174,6 +175,26 @@ impl Running {
 
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it has open: sockets, files and all else.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.pid())).unwrap().count()
+    }
+
+    /// The same, when it has not changed for a while: what is done at start is done, and what was made for somebody who
+    /// left is gone.
+    pub(crate) fn descriptors_at_rest(&self) -> usize {
+        const A_WHILE: Duration = Duration::from_millis(500);
+        let (mut count, mut since) = (self.descriptors(), Instant::now());
+        wait_until("descriptors at rest", || {
+            let now = self.descriptors();
+            if now != count {
+                (count, since) = (now, Instant::now());
+            }
+            since.elapsed() > A_WHILE
+        });
+        count
     }
 
     /// What the kernel tells of its memory, in KiB: `VmRSS` now, `VmHWM` at most so far.

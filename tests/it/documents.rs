@@ -113,7 +113,10 @@ fn every_setting_that_is_named_exists() {
     let readme = text("README.md");
     for code in code_words(&readme) {
         let name = code.split([' ', '=']).next().unwrap_or_default();
-        if name.contains('_') && name.chars().all(|c| c.is_ascii_lowercase() || c == '_') && !OF_OLD.contains(&name) {
+        // Those are for another test, `http/documents.rs`.
+        let is_figure = ["longshore_", "process_"].iter().any(|begin| name.starts_with(begin));
+        let is_word = name.contains('_') && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        if is_word && !is_figure && !OF_OLD.contains(&name) {
             seen += 1;
             assert!(Field::named(name).is_some(), "README.md names {name}, and there is no such setting");
         }
@@ -139,7 +142,8 @@ fn every_command_line_that_is_shown_is_understood() {
         });
         let Some(arguments) = after else { continue };
         seen += 1;
-        let words = std::iter::once("longshore").chain(arguments.split_whitespace());
+        let words = arguments.split_whitespace().take_while(|word| *word != ">");
+        let words = std::iter::once("longshore").chain(words);
         if let Err(error) = cli::command().try_get_matches_from(words) {
             panic!("{line}: {error}");
         }
@@ -394,6 +398,6 @@ fn load(folder: &Path, change: impl FnOnce(&mut Settings)) -> Prepared {
     };
     settings.set("ip", "127.0.0.1").unwrap();
     change(&mut settings);
-    let loaded = Loaded { settings, origins: BTreeMap::new(), share: None, warnings: Vec::new(), notes: Vec::new() };
+    let loaded = Loaded::from(settings);
     prepare(Ok(loaded), folder).unwrap_or_else(|why| panic!("{why}"))
 }

@@ -3,5 +3,11 @@
 //!
 //! F11 is shown by `src/data/pump/tests.rs`, F12, F13 and F14 by `dialogues/download.txt`, F52 by `network/addresses.rs`.
 
+mod crowd;
+mod files;
+mod kill;
 mod large;
 mod names;
+mod network;
+mod process;
+mod volumes;

@@ -1,6 +1,5 @@
 //! A server of its own for each test, on loopback with a port of the kernel's choice, and its files.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -23,6 +22,8 @@ pub(crate) struct TestServer {
     pub(crate) address: SocketAddr,
     /// Where it listens for those who speak TLS from the first byte, if it does.
     pub(crate) implicit: Option<SocketAddr>,
+    /// Where it answers probes and Prometheus, if it does.
+    pub(crate) http: Option<SocketAddr>,
     folder: tempfile::TempDir,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
@@ -52,8 +53,7 @@ impl TestServer {
         set(&mut settings, "users", users);
         set(&mut settings, "users_file", "");
         change(&mut settings);
-        let loaded =
-            Loaded { settings, origins: BTreeMap::new(), share: None, warnings: Vec::new(), notes: Vec::new() };
+        let loaded = Loaded::from(settings);
         let prepared = prepare(Ok(loaded), folder.path()).unwrap_or_else(|why| panic!("{why}"));
         let stop = CancellationToken::new();
         let (tell, told) = std::sync::mpsc::channel();
@@ -62,13 +62,19 @@ impl TestServer {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
             runtime.block_on(async move {
                 let listeners = Listeners::bind(&prepared.loaded.settings).unwrap();
-                tell.send((listeners.addresses()[0], listeners.implicit_addresses().first().copied())).unwrap();
+                let first = |addresses: Vec<SocketAddr>| addresses.first().copied();
+                tell.send((
+                    listeners.addresses()[0],
+                    first(listeners.implicit_addresses()),
+                    first(listeners.http_addresses()),
+                ))
+                .unwrap();
                 let server = Server::new(listeners, build_service(prepared).unwrap());
                 server.run(stopped).await;
             });
         });
-        let (address, implicit) = told.recv().expect("the server did not start");
-        Self { address, implicit, folder, stop, thread: Some(thread) }
+        let (address, implicit, http) = told.recv().expect("the server did not start");
+        Self { address, implicit, http, folder, stop, thread: Some(thread) }
     }
 
     /// The home of a user.

@@ -348,17 +348,17 @@ fn pods_have_no_right_that_they_do_not_need() {
 }
 
 #[test]
-fn probes_ask_the_program_and_let_it_answer() {
-    let dockerfile = std::fs::read_to_string(root().join("Dockerfile")).unwrap();
+fn probes_ask_where_the_server_answers_and_let_it() {
     for way in Way::all() {
-        for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
+        let http = way.settings(0).http_listen.iter().next().unwrap().port();
+        assert_eq!(way.container()["ports"][1], json!({"name": "http", "containerPort": http}), "{}", way.name);
+        for (probe, path) in [("startupProbe", "/livez"), ("livenessProbe", "/livez"), ("readinessProbe", "/readyz")] {
             let probe = &way.container()[probe];
-            assert_eq!(probe["exec"]["command"], json!(["/usr/bin/longshore", "healthcheck"]), "{}", way.name);
-            // `longshore healthcheck` gives up after four seconds and says why.
-            assert!(probe["timeoutSeconds"].as_u64().unwrap() > 4, "{}: {probe}", way.name);
+            assert_eq!(probe["httpGet"], json!({"path": path, "port": "http"}), "{}", way.name);
+            // It waits for homes for two seconds, and says then that they are out of reach.
+            assert!(probe["timeoutSeconds"].as_u64().unwrap() > 2, "{}: {probe}", way.name);
         }
     }
-    assert!(dockerfile.contains("ENTRYPOINT [\"/usr/bin/longshore\"]"));
 }
 
 #[test]
@@ -383,7 +383,10 @@ fn selectors_meet_the_pods_and_the_policy_opens_just_the_ports() {
         let wanted = json!([{"ports": [
             {"port": settings.port, "protocol": "TCP"},
             {"port": range.first(), "endPort": last, "protocol": "TCP"},
-        ]}]);
+        ]}, {
+            "from": [{"namespaceSelector": {}}],
+            "ports": [{"port": settings.http_listen.iter().next().unwrap().port(), "protocol": "TCP"}],
+        }]);
         assert_eq!(policy["ingress"], wanted, "{name}");
     }
 }

@@ -2,4 +2,6 @@
 
 mod files;
 mod lines;
+mod schema;
 mod secrets;
+mod tools;

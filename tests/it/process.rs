@@ -2,8 +2,9 @@
 
 mod files;
 mod health;
-mod identity;
+pub(crate) mod identity;
 mod ownership;
+mod shell;
 mod shutdown;
 mod signals;
 mod start;

@@ -317,19 +317,25 @@ fn windows_files_are_files_too() {
     assert_eq!((loaded.settings.port, loaded.settings.max_cons.0), (7, 5));
 }
 
+/// Surroundings that nobody needs to be told of.
+const FINE: Surroundings<'static> =
+    Surroundings { accounts: Some(1), anonymous_home: true, local_addresses: &[], given_out: None };
+
 #[test]
 fn what_only_the_caller_knows_is_judged_too() {
-    let fine = Surroundings { accounts: Some(1), anonymous_home: true, local_addresses: &[] };
     let anonymous = Operator::new().load(&["--enable-anonymous"]);
     let plain = Operator::new().load(&[]);
-    assert_eq!(examine(&plain, &fine), Default::default());
+    assert_eq!(examine(&plain, &FINE), Default::default());
 
-    let nobody = Surroundings { accounts: Some(0), ..fine };
+    let nobody = Surroundings { accounts: Some(0), ..FINE };
     assert!(examine(&plain, &nobody).problems[0].to_string().starts_with("users_file (default): found no users"));
     assert_eq!(examine(&anonymous, &nobody), Default::default());
-    assert_eq!(examine(&plain, &Surroundings { accounts: None, ..fine }), Default::default());
+    assert_eq!(examine(&plain, &Surroundings { accounts: None, ..FINE }), Default::default());
 
-    let homeless = Surroundings { anonymous_home: false, ..fine };
+    let given_out = Surroundings { given_out: Some(30_005), ..FINE };
+    assert!(examine(&plain, &given_out).warnings[0].starts_with("passive_ports (default): port 30005 is among those"));
+
+    let homeless = Surroundings { anonymous_home: false, ..FINE };
     assert!(examine(&anonymous, &homeless).problems[0].complaint.contains("/srv/ftp/anonymous"));
     assert_eq!(examine(&plain, &homeless), Default::default());
 }
@@ -346,7 +352,7 @@ fn private_addresses_need_another_for_strangers() {
         (&["2001:db8::1"], false),
     ] {
         let local_addresses: Vec<IpAddr> = addresses.iter().map(|address| address.parse().unwrap()).collect();
-        let surroundings = Surroundings { accounts: Some(1), anonymous_home: true, local_addresses: &local_addresses };
+        let surroundings = Surroundings { local_addresses: &local_addresses, ..FINE };
         let warnings = examine(&plain, &surroundings).warnings;
         assert_eq!(warnings.iter().any(|warning| warning.contains("masquerade_address")), warns, "{addresses:?}");
         assert_eq!(examine(&told, &surroundings), Default::default());

@@ -119,6 +119,7 @@ fn commands_are_no_idleness() {
     ends_by_time(client);
 }
 
+/// F44: the control connection is silent, but the session is not idle.
 #[test]
 fn a_transfer_that_moves_is_no_idleness() {
     let server = server(&[("idle_timeout", "500ms"), ("max_download", "100KiB"), ("max_upload", "100KiB")]);

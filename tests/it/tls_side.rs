@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use longshore::settings::Settings;
-use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::client::{Resumption, Tls12Resumption};
 use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -53,6 +53,13 @@ impl Side {
     pub(crate) fn forgetful(&self) -> Self {
         let mut config = ClientConfig::clone(&self.0);
         config.resumption = Resumption::in_memory_sessions(16);
+        Self(Arc::new(config))
+    }
+
+    /// The same without what it could resume, and in TLS 1.2 by the name of a session only.
+    pub(crate) fn without_tickets(&self) -> Self {
+        let mut config = ClientConfig::clone(&self.0);
+        config.resumption = Resumption::in_memory_sessions(16).tls12_resumption(Tls12Resumption::SessionIdOnly);
         Self(Arc::new(config))
     }
 

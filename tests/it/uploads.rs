@@ -5,14 +5,23 @@ mod disks;
 use std::fs::DirEntry;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use sha2::{Digest, Sha256};
 use socket2::SockRef;
 
 use crate::binary::Setup;
 use crate::harness::TestServer;
 use crate::wire::{Client, wait_until};
+
+/// The hidden file of a user's upload to a name in the home's root.
+pub(crate) fn partial_of(home: &Path, user: &str, path: &str) -> PathBuf {
+    let sum = Sha256::digest([user.as_bytes(), &[0], path.as_bytes()].concat());
+    let digits: String = sum[..16].iter().map(|byte| format!("{byte:02x}")).collect();
+    home.join(format!(".longshore-{digits}"))
+}
 
 fn reset_on_close(data: &TcpStream) {
     SockRef::from(data).set_linger(Some(Duration::ZERO)).unwrap();
@@ -125,7 +134,7 @@ fn a_killed_server_leaves_whole_files() {
     assert_eq!(std::fs::read_dir(homes.path().join("bob")).unwrap().count(), 2);
 }
 
-/// T54: ten uploads at once against a quota that has room for four: never a byte more, and exact after.
+/// F09, T54: ten uploads at once against a quota that has room for four: never a byte more, and exact after.
 #[test]
 fn parallel_uploads_against_a_quota() {
     const ROOM: u64 = 450_000;

@@ -35,6 +35,7 @@ fn by_definition(from: &VirtualPath, name: &[u8]) -> Option<Vec<u8>> {
             b"" | b"." => {}
             b".." => drop(stack.pop()),
             _ if component.len() > MAX_COMPONENT => return None,
+            _ if component.to_ascii_lowercase().starts_with(b".longshore-") => return None,
             _ => stack.push(component),
         }
     }

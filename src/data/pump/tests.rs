@@ -3,7 +3,13 @@
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 
+use super::receive::convert;
 use super::*;
+use crate::data::Failure;
+use crate::data::source::{Outgoing, Rest, Source};
+use crate::files::{FileError, Retrieval};
+use crate::protocol::ascii::FromWire;
+use std::io::{self, Seek, Write};
 
 /// Gives these blocks, and then fails or ends.
 struct Blocks {
@@ -12,13 +18,17 @@ struct Blocks {
 }
 
 impl Source for Blocks {
-    fn fill(&mut self, block: &mut Vec<u8>, _: usize) -> Result<(), FileError> {
+    fn fill(&mut self, block: &mut Vec<u8>, _: usize) -> Result<bool, FileError> {
         if let Some(next) = self.left.pop() {
             block.extend(next);
-            return Ok(());
+            return Ok(self.fails || !self.left.is_empty());
         }
-        if self.fails { Err(nix::errno::Errno::EIO.into()) } else { Ok(()) }
+        Err(nix::errno::Errno::EIO.into())
     }
+}
+
+fn outgoing(source: impl Source + 'static) -> Outgoing {
+    Outgoing { first: Vec::new(), rest: Rest::Blocks(Box::new(source)) }
 }
 
 async fn connection() -> (MaybeTls<TcpStream>, TcpStream) {
@@ -29,11 +39,10 @@ async fn connection() -> (MaybeTls<TcpStream>, TcpStream) {
 
 /// Sends the blocks; what came of it, what the client got, and how the connection ended for it.
 async fn sent(blocks: Blocks, stop: &CancellationToken) -> (Result<(), Failure>, u64, io::Result<Vec<u8>>) {
-    let (mut ours, mut theirs) = connection().await;
+    let (ours, mut theirs) = connection().await;
     let progress = Progress::new();
     let flow = Flow { pace: Pace::unlimited(), stall: None, progress: &progress, stop };
-    let outcome = send(&mut ours, Box::new(blocks), flow).await;
-    drop(ours);
+    let outcome = send(ours, outgoing(blocks), flow).await;
     let mut received = Vec::new();
     let end = theirs.read_to_end(&mut received).await;
     (outcome, progress.bytes(), end.map(|_| received))
@@ -42,12 +51,12 @@ async fn sent(blocks: Blocks, stop: &CancellationToken) -> (Result<(), Failure>,
 #[tokio::test]
 async fn all_blocks_are_sent_and_the_end_comes_in_order() {
     let blocks = Blocks { left: vec![vec![3; 300_000], vec![2; 1], vec![1; 10]], fails: false };
-    let (mut ours, mut theirs) = connection().await;
+    let (ours, mut theirs) = connection().await;
     let progress = Progress::new();
     let stop = CancellationToken::new();
     let flow = Flow { pace: Pace::unlimited(), stall: None, progress: &progress, stop: &stop };
     let mut received = Vec::new();
-    let (sent, end) = tokio::join!(send(&mut ours, Box::new(blocks), flow), theirs.read_to_end(&mut received));
+    let (sent, end) = tokio::join!(send(ours, outgoing(blocks), flow), theirs.read_to_end(&mut received));
     sent.unwrap();
     assert_eq!(end.unwrap(), 300_011);
     assert_eq!(progress.bytes(), 300_011);
@@ -68,26 +77,76 @@ async fn a_file_that_fails_in_the_middle_does_not_look_complete() {
 struct Broken(bool);
 
 impl Source for Broken {
-    fn fill(&mut self, block: &mut Vec<u8>, _: usize) -> Result<(), FileError> {
+    fn fill(&mut self, block: &mut Vec<u8>, _: usize) -> Result<bool, FileError> {
         assert!(!self.0, "a bug");
         self.0 = true;
         block.extend([1; 10]);
-        Ok(())
+        Ok(true)
     }
 }
 
 /// T69: nor does what a panic ended.
 #[tokio::test]
 async fn a_panic_in_the_middle_does_not_look_complete() {
-    let (mut ours, mut theirs) = connection().await;
+    let (ours, mut theirs) = connection().await;
     let sending = tokio_util::task::TaskTracker::new().spawn(async move {
         let (progress, stop) = (Progress::new(), CancellationToken::new());
         let flow = Flow { pace: Pace::unlimited(), stall: None, progress: &progress, stop: &stop };
-        send(&mut ours, Box::new(Broken(false)), flow).await
+        send(ours, outgoing(Broken(false)), flow).await
     });
     assert!(sending.await.unwrap_err().is_panic());
     let mut received = Vec::new();
     assert_eq!(theirs.read_to_end(&mut received).await.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+}
+
+/// A file of so many bytes, of which `size` are promised.
+fn file(bytes: usize, size: u64) -> Retrieval {
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&vec![7; bytes]).unwrap();
+    file.rewind().unwrap();
+    Retrieval { file, offset: 0, size }
+}
+
+/// Sends a file to a client that takes all of it.
+async fn file_sent(file: Retrieval, pace: Pace) -> (Result<(), Failure>, u64, io::Result<Vec<u8>>) {
+    let (ours, mut theirs) = connection().await;
+    let (progress, stop) = (Progress::new(), CancellationToken::new());
+    let flow = Flow { pace, stall: None, progress: &progress, stop: &stop };
+    let mut received = Vec::new();
+    let outgoing = Outgoing::file(file, false).unwrap();
+    let (sent, end) = tokio::join!(send(ours, outgoing, flow), theirs.read_to_end(&mut received));
+    (sent, progress.bytes(), end.map(|_| received))
+}
+
+#[tokio::test]
+async fn files_of_every_length_arrive_as_long_as_they_were() {
+    for length in [0, 1, 64 * 1024 - 1, 64 * 1024, 64 * 1024 + 1, 9 * 1024 * 1024] {
+        // What is appended after the opening is not sent.
+        let (sent, bytes, received) = file_sent(file(length + 1, length as u64), Pace::unlimited()).await;
+        sent.unwrap();
+        assert_eq!(bytes, length as u64);
+        assert!(received.unwrap() == vec![7; length], "{length}");
+    }
+}
+
+/// F12 for what the kernel sends by itself.
+#[tokio::test]
+async fn a_long_file_that_is_cut_meanwhile_does_not_look_complete() {
+    let (sent, bytes, received) = file_sent(file(200_000, 300_000), Pace::unlimited()).await;
+    assert!(matches!(sent, Err(Failure::File(FileError::Io(_)))), "{sent:?}");
+    assert_eq!(bytes, 200_000);
+    assert_eq!(received.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_a_long_file_is_a_broken_connection() {
+    let (ours, theirs) = connection().await;
+    theirs.set_zero_linger().unwrap();
+    drop(theirs);
+    let (progress, stop) = (Progress::new(), CancellationToken::new());
+    let flow = Flow { pace: Pace::unlimited(), stall: None, progress: &progress, stop: &stop };
+    let outcome = send(ours, Outgoing::file(file(100_000, 100_000), false).unwrap(), flow).await;
+    assert!(matches!(outcome, Err(Failure::Broken(_))), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -102,14 +161,14 @@ async fn what_was_stopped_does_not_look_complete() {
 
 #[tokio::test]
 async fn a_client_that_is_gone_is_a_broken_connection() {
-    let (mut ours, theirs) = connection().await;
+    let (ours, theirs) = connection().await;
     theirs.set_zero_linger().unwrap();
     drop(theirs);
     let progress = Progress::new();
     let stop = CancellationToken::new();
     let flow = Flow { pace: Pace::unlimited(), stall: None, progress: &progress, stop: &stop };
     let blocks = Blocks { left: vec![vec![1; 100_000]; 100], fails: false };
-    let outcome = send(&mut ours, Box::new(blocks), flow).await;
+    let outcome = send(ours, outgoing(blocks), flow).await;
     assert!(matches!(outcome, Err(Failure::Broken(_))), "{outcome:?}");
 }
 
@@ -120,7 +179,7 @@ async fn a_limit_of_time_is_one_and_none_is_none() {
     assert_eq!(within(None, async { 7 }).await, Some(7));
     assert_eq!(within(Some(Duration::from_secs(1)), async { 7 }).await, Some(7));
     let longer = Duration::from_secs(366 * 24 * 3600);
-    assert!(tokio::time::timeout(longer, within(None, never())).await.is_err());
+    assert!(timeout(longer, within(None, never())).await.is_err());
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! division whose remainder is carried to the next request: nothing is lost to rounding.
 
 use std::num::{NonZeroU32, NonZeroU64};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use governor::clock::Clock;
@@ -23,6 +24,15 @@ const BURST_TICKS: u64 = 10_000;
 const CHUNKS_PER_SECOND: u64 = 20;
 /// A request is at most this many bytes.
 const MAX_CHUNK: u64 = 64 * 1024;
+
+/// How often anybody has waited, since the process began.
+static WAITS: AtomicU64 = AtomicU64::new(0);
+
+/// How often transfers have waited for a rate since the process began, at most once for each chunk and rate.
+#[must_use]
+pub fn rate_waits() -> u64 {
+    WAITS.load(Ordering::Relaxed)
+}
 
 #[derive(Debug)]
 pub(super) struct Limiter {
@@ -58,6 +68,7 @@ impl Limiter {
     pub(super) async fn take(&self, bytes: usize) {
         let mut carried = self.turn.lock().await;
         while let Err(wait) = self.try_take(&mut carried, bytes) {
+            WAITS.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(wait).await;
         }
     }

@@ -6,6 +6,7 @@ mod registry;
 
 use std::fmt;
 
+pub use limiter::rate_waits;
 use registry::Link;
 pub use registry::{PaceSettings, Paces, SharedRates};
 

@@ -12,7 +12,7 @@ use crate::limits::{AddressKey, lock, one_address};
 use crate::settings::Cidrs;
 
 /// The shared rates of a server, in bytes per second; `None` is no limit.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct PaceSettings {
     /// From clients to the server.
     pub upload: SharedRates,
@@ -23,7 +23,7 @@ pub struct PaceSettings {
 }
 
 /// Rates that transfers of one direction share, in bytes per second; `None` is no limit.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SharedRates {
     /// All transfers of a user.
     pub per_user: Option<NonZeroU64>,
@@ -42,6 +42,13 @@ impl Paces {
     #[must_use]
     pub fn new(settings: &PaceSettings) -> Self {
         Self(Arc::new(Registry { settings: settings.clone(), shared: Mutex::default() }))
+    }
+
+    /// The ones of `before`, if these are no different: what is under way there is part of the rates here. Other rates are
+    /// shared by those who come from now on, beside those who share the old ones to the end of their transfers.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        if self.0.settings == before.0.settings { before.clone() } else { self }
     }
 
     /// The pace of a new transfer of `user` from `ip`: first the rate of its own (`connection`, bytes per second), then

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits::Direction;
+use crate::observe::What;
 use crate::observe::log::tests::lines;
 use crate::settings::{LogFormat, LogLevel};
 
@@ -77,6 +78,7 @@ fn a_failed_log_in_names_accounts_only() {
 fn transfers() {
     let path = path(b"x\x1b\xff");
     let done = Transfer {
+        what: What::File,
         verb: "RETR",
         direction: Direction::Download,
         user: "bob",

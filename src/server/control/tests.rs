@@ -1,6 +1,5 @@
 //! T69: a panic ends its own session, in order, and nothing of it is left.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -54,7 +53,7 @@ async fn service() -> (Arc<Service>, u16, tempfile::TempDir) {
     {
         settings.set(name, value).unwrap();
     }
-    let loaded = Loaded { settings, origins: BTreeMap::new(), share: None, warnings: Vec::new(), notes: Vec::new() };
+    let loaded = Loaded::from(settings);
     let prepared = prepare(Ok(loaded), folder.path()).unwrap();
     (Arc::new(build_service(prepared).unwrap()), port, folder)
 }
@@ -153,4 +152,16 @@ async fn a_panic_of_the_transfer_itself_ends_its_session() {
     let ending = how_it_ended(control.work(task)).await;
     assert!(matches!(ending, Ending::Panicked), "{ending}");
     assert_eq!(ending.parting().unwrap().code().number(), 421);
+}
+
+/// A session mostly waits for its next command. A handshake, a command and a transfer have room of their own while they
+/// last.
+#[tokio::test]
+async fn an_idle_session_is_small() {
+    let (service, _, _folder) = service().await;
+    let (_ours, theirs) = duplex(64);
+    let mut control = control(&service, 1, theirs);
+    let waiting = size_of_val(&control.run());
+    let whole = waiting + size_of_val(&control.converse());
+    assert!(whole <= 2560, "{whole} bytes, of which {waiting} wait");
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use super::desk::Desk;
+use crate::wire::wait_until;
 
 const LONGSHORE: &str = env!("CARGO_BIN_EXE_longshore");
 
@@ -175,8 +176,10 @@ fn work_through(mode: Mode) {
     let open = laboratory.desk.path("files/anonymous");
     let names: Vec<_> = std::fs::read_dir(open).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["notice.txt"]);
-    let transfers = laboratory.desk.path("transfers.log");
-    laboratory_log(&std::fs::read_to_string(transfers).unwrap(), &clients.map(|(name, _)| name));
+    let transfers = || std::fs::read_to_string(laboratory.desk.path("transfers.log")).unwrap();
+    // A transfer does not wait for its line to be written; the lines are in their order.
+    wait_until("the last upload is recorded", || transfers().contains("/lftp/report.txt "));
+    laboratory_log(&transfers(), &clients.map(|(name, _)| name));
     laboratory.close();
 }
 

@@ -22,6 +22,7 @@ fn assert_no_news_between_marks(lines: &[String], number: u8) {
     assert!(!between.iter().any(|line| line.contains("masquerade_address")), "{between:#?}");
 }
 
+/// F22: unknown at the start, known, another, and unknown again.
 #[test]
 fn a_name_is_asked_for_in_the_background_and_its_last_good_answer_stays() {
     let net = Internet::new();

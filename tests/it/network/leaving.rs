@@ -24,7 +24,7 @@ fn told(server: &TestServer) -> char {
     text.trim_end().chars().last().unwrap()
 }
 
-/// A client that dies closes its control connection, then its data connection: that is no end of a file.
+/// F06: a client that dies closes its control connection, then its data connection: that is no end of a file.
 #[test]
 fn an_upload_of_a_client_that_died_is_no_whole_file() {
     for _ in 0..20 {
@@ -54,6 +54,7 @@ fn an_upload_whose_client_says_quit_first_is_whole() {
     assert_eq!(std::fs::read(server.home("bob").join("file")).unwrap(), b"all of it");
 }
 
+/// F05: what was asked for is done and told, and then the session ends.
 #[test]
 fn a_download_goes_on_for_a_client_that_has_closed_its_side_only() {
     let server = server();

@@ -119,7 +119,7 @@ fn one_client_alone_never_finds_its_own_port_taken() {
     }
 }
 
-/// T39: a range used up is told now, and by each address for itself.
+/// T39, F26: a range used up is told now, and by each address for itself.
 #[test]
 fn a_range_that_is_used_up_is_told_at_once_and_to_this_address_only() {
     let (server, _) = server_with_one_port();

@@ -127,6 +127,7 @@ fn a_port_for_which_others_may_come_is_not_shared() {
     second.ask("PASV", "425");
 }
 
+/// F51: of all the addresses that the server listens on.
 #[test]
 fn a_passive_port_is_open_where_the_control_connection_is_and_nowhere_else() {
     let server = server(&[("ip", "0.0.0.0")]);

@@ -79,9 +79,9 @@ fn whoever_is_silent_is_unwell_with_proxies_and_without() {
     // The kernel takes the connections, and nobody accepts them.
     let hung = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = hung.local_addr().unwrap().port();
-    is_unwell(port, &[], "no greeting within 4 s");
+    is_unwell(port, &[], "waited 4 s for a greeting");
     let required = [("FTP_PROXY_PROTOCOL", "required"), ("FTP_PROXY_FROM", "127.0.0.1")];
-    is_unwell(port, &required, "no greeting within 4 s");
+    is_unwell(port, &required, "waited 4 s for a greeting");
 }
 
 #[test]
@@ -127,23 +127,16 @@ fn a_thousand_probes_leave_nothing_behind() {
         ("FTP_MAX_CONS", "0"),
         ("FTP_MAX_PER_IP", "0"),
     ]);
-    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
     // One session before, so that what is made for the first is there.
     drop(Client::login(server.address, "bob"));
     TcpStream::connect(server.address).unwrap();
-    let mut before = 0;
-    wait_until("as many descriptors as at rest", || {
-        let now = descriptors();
-        let is_at_rest = now == before;
-        before = now;
-        is_at_rest
-    });
+    let before = server.descriptors_at_rest();
     for _ in 0..1000 {
         drop(TcpStream::connect(server.address).unwrap());
     }
     // Connections are accepted in their order, so the probes are all in once this one is.
     Client::login(server.address, "bob").ask("QUIT", "221");
-    wait_until("the descriptors are back", || descriptors() <= before);
+    wait_until("the descriptors are back", || server.descriptors() <= before);
     // No ban, and no seat that is taken for good.
     let mut client = Client::login(server.address, "bob");
     client.ask("QUIT", "221");

@@ -11,12 +11,12 @@ const UID: u32 = 12345;
 const GID: u32 = 23456;
 
 #[track_caller]
-pub(super) fn needs_root() {
+pub(crate) fn needs_root() {
     assert!(nix::unistd::geteuid().is_root(), "this test becomes other users, which needs root: run it as root");
 }
 
 /// A setup whose folder anybody may enter, with bob's home belonging to the one whom the server becomes.
-pub(super) fn setup() -> Setup {
+pub(crate) fn setup() -> Setup {
     needs_root();
     let setup = Setup::new();
     set_permissions(setup.path(""), Permissions::from_mode(0o755)).unwrap();
@@ -24,7 +24,7 @@ pub(super) fn setup() -> Setup {
     setup
 }
 
-pub(super) fn become_somebody(setup: Setup) -> Setup {
+pub(crate) fn become_somebody(setup: Setup) -> Setup {
     setup.variable("FTP_RUN_AS", &format!("{UID}:{GID}"))
 }
 

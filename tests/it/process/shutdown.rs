@@ -50,6 +50,7 @@ fn idle_sessions_are_not_what_the_grace_is_for() {
     ends(server);
 }
 
+/// F19: they have the time that they are promised.
 #[test]
 fn transfers_that_end_within_the_grace_are_whole() {
     let server = serve(LONG);
@@ -86,6 +87,7 @@ fn transfers_that_end_within_the_grace_are_whole() {
     assert!(std::fs::read(ended.folder.path().join("home/bob/new")).unwrap() == content);
 }
 
+/// F19: and no more, and leave no half file.
 #[test]
 fn a_transfer_that_outlasts_the_grace_is_stopped() {
     for grace in ["1s", "0"] {

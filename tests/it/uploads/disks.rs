@@ -4,6 +4,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
+use super::partial_of;
 use crate::binary::{PROGRAM, Running, Setup};
 use crate::wire::Client;
 
@@ -109,7 +110,6 @@ fn a_file_that_is_a_mount() {
 /// could not keep is not tried again.
 #[test]
 fn a_disk_that_fails() {
-    use std::fmt::Write as _;
     for (call, error, wanted) in [
         ("write", "EIO", "451"),
         ("write", "ENOSPC", "452"),
@@ -122,11 +122,7 @@ fn a_disk_that_fails() {
         let setup = Setup::new().variable("FTP_UPLOAD_FSYNC", "on");
         let home = setup.path("home/bob").canonicalize().unwrap();
         std::fs::write(home.join("file"), "old").unwrap();
-        let mut hidden = ".longshore-".to_owned();
-        for byte in &<sha2::Sha256 as sha2::Digest>::digest(b"bob\0/file")[..16] {
-            write!(hidden, "{byte:02x}").unwrap();
-        }
-        let partial = home.join(hidden).display().to_string();
+        let partial = partial_of(&home, "bob", "/file").display().to_string();
         let (inject, trace) = (format!("inject={call}:error={error}"), format!("trace={call}"));
         let words =
             ["/usr/bin/strace", "-D", "-f", "-qq", "-o", "/dev/null", "-P", &partial, "-e", &trace, "-e", &inject];

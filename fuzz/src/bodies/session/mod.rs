@@ -37,6 +37,10 @@ pub(super) fn run(input: &[u8]) {
     let Some(script) = Script::read(input) else { return };
     WORLD.with(|world| {
         let world = world.get_or_init(World::new);
+        // A fuzzer sees what its input is compared with, and may say it.
+        if world.is_told_in(input) {
+            return;
+        }
         let mut model = Model::new(script.who);
         let output = world.play(&script, &mut model);
         world.check_output(&output);

@@ -35,6 +35,8 @@ impl Model {
                 self.wishes.extend(components);
                 self.wishes.insert(b"ftpd".to_vec());
             }
+            // The file is to be called as the folder then, by `STOU .`.
+            b"CWD" | b"XCWD" if !refused => self.wishes.extend(components),
             _ => {}
         }
     }

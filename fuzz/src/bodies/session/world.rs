@@ -81,6 +81,11 @@ impl World {
         })
     }
 
+    /// Whether a client who says this has what lies outside already.
+    pub(super) fn is_told_in(&self, input: &[u8]) -> bool {
+        contains(input, &self.canary())
+    }
+
     /// The name of the folder is what lies outside, and where it lies.
     pub(super) fn check_output(&self, output: &[u8]) {
         assert!(!contains(output, &self.canary()), "what lies outside was told: {}", output.escape_ascii());
@@ -194,7 +199,7 @@ fn service(folder: &TempDir, address: Ipv4Addr) -> Service {
     settings.ip = IpAddr::from(address).to_string().parse().expect("an address");
     settings.home_root = folder.path().to_owned();
     settings.anonymous_path = folder.path().join("anonymous");
-    let loaded = Loaded { settings, origins: BTreeMap::new(), share: None, warnings: Vec::new(), notes: Vec::new() };
+    let loaded = Loaded::from(settings);
     let prepared = prepare(Ok(loaded), folder.path()).unwrap_or_else(|why| panic!("{why}"));
     build_service(prepared).expect("no log to open")
 }

@@ -54,7 +54,7 @@ fn connections_that_are_reset_at_once_leave_nothing() {
     });
 }
 
-/// T67: with no descriptors left the server neither spins nor fills the log, and serves again once there are some.
+/// T67, F15: with no descriptors left the server neither spins nor fills the log, and serves again once there are some.
 #[test]
 fn without_descriptors_it_waits_and_serves_again_when_there_are_some() {
     let mut server = Setup::new()

@@ -43,6 +43,27 @@ fn an_upload_without_close_notify_has_failed() {
     }
 }
 
+/// F45: close_notify alone is an empty file, in place of another too; nothing at all is none.
+#[test]
+fn an_empty_upload_needs_its_end_to_be_a_file() {
+    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let server = server(folder.path(), &authority, |_| {});
+    let file = server.home("bob").join("f");
+    for version in VERSIONS {
+        let side = Side::new(&authority, version);
+        let mut client = side.login(&server, "bob");
+        side.store(&mut client, "f", b"old");
+        let stream = client.open();
+        client.ask("STOR f", "150");
+        let (data, _) = side.handshake(stream).unwrap();
+        data.sock.shutdown(std::net::Shutdown::Write).unwrap();
+        client.expect("426");
+        assert_eq!(std::fs::read(&file).unwrap(), b"old");
+        side.store(&mut client, "f", b"");
+        assert_eq!(std::fs::read(&file).unwrap(), b"");
+    }
+}
+
 /// T29: both sides of every data connection end with the server's close_notify, also where the client waits for it.
 #[test]
 fn the_server_always_says_close_notify() {
@@ -162,6 +183,10 @@ fn implicit_tls_needs_no_auth() {
         client.expect("220");
         client.sign_in("bob");
         client.ask("AUTH TLS", "503");
+        client.ask("PROT C", "200");
+        // As the connection began, not as an explicit one does.
+        client.ask("REIN", "230");
+        client.sign_in("bob");
         let stream = std::net::TcpStream::connect(client.epsv()).unwrap();
         client.ask("RETR f", "150");
         let (mut data, _) = side.handshake(stream).unwrap();

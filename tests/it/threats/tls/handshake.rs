@@ -10,7 +10,7 @@ use crate::harness::set;
 use crate::tls_side::{Side, VERSIONS, server, write};
 use crate::wire::{Client, stream_from, wait_until};
 
-/// T30: a data connection that makes no handshake is 522, or 425 when its time is over; the next one works. T53 of
+/// T30: a data connection that makes no handshake is 522, or 425 when its time is over; the next one works. F53 of
 /// the faults: and nothing is left of it.
 #[test]
 fn a_bad_data_handshake_costs_one_transfer() {
@@ -26,10 +26,9 @@ fn a_bad_data_handshake_costs_one_transfer() {
     client.sign_in("bob");
     client.ask("PBSZ 0", "200");
     client.ask("PROT P", "200");
-    let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", running.pid())).unwrap().count();
     let hello = hello_of(&side);
     side.retrieve(&mut client, "LIST");
-    let before = descriptors();
+    let before = running.descriptors_at_rest();
 
     let mut silent = client.open();
     client.ask("LIST", "150");
@@ -52,7 +51,7 @@ fn a_bad_data_handshake_costs_one_transfer() {
     }
     assert!(!running.folder().join("home/bob/f").exists());
     side.retrieve(&mut client, "LIST");
-    wait_until("the descriptors are given back", || descriptors() <= before);
+    wait_until("the descriptors are given back", || running.descriptors() <= before);
 }
 
 /// T31: those who begin a handshake and stop cost the others nothing, and are gone when their time is over.

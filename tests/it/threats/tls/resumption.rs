@@ -7,7 +7,7 @@ use crate::harness::set;
 use crate::tls_side::{Side, VERSIONS, server, server_with_users};
 use crate::wire::Client;
 
-/// T25: where reuse is required, a handshake of its own, or by another session's ticket, is refused with 522; so is a
+/// T25, F54: where reuse is required, a handshake of its own, or by another session's ticket, is refused with 522; so is a
 /// stranger of the same address who has no part in the session.
 #[test]
 fn a_data_connection_must_resume_its_own_session() {
@@ -39,7 +39,34 @@ fn a_data_connection_must_resume_its_own_session() {
     }
 }
 
-/// T25: where it is preferred, both are let in; where it is off, nothing can be resumed.
+/// T25: whoever was refused has been told nothing that he could come back with, neither a ticket nor the name of a
+/// session.
+#[test]
+fn a_refusal_leaves_nothing_to_resume() {
+    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let server = server(folder.path(), &authority, |settings| set(settings, "tls_session_reuse", "require"));
+    std::fs::write(server.home("bob").join("f"), "content").unwrap();
+    for version in VERSIONS {
+        let mut client = Side::new(&authority, version).login(&server, "bob");
+        for thief in [Side::new(&authority, VERSIONS[0]), Side::new(&authority, VERSIONS[1])] {
+            for thief in [thief.without_tickets(), thief] {
+                for turn in 0..3 {
+                    let stream = client.open();
+                    client.ask("RETR f", "150");
+                    let mut received = Vec::new();
+                    if let Ok((mut data, resumed)) = thief.handshake(stream) {
+                        assert!(!resumed, "{version:?}: at turn {turn}");
+                        let _ = data.read_to_end(&mut received);
+                    }
+                    assert_eq!(received, b"", "{version:?}: at turn {turn}");
+                    client.expect("522 The data connection must resume");
+                }
+            }
+        }
+    }
+}
+
+/// T25, F54: where it is preferred, both are let in; where it is off, nothing can be resumed.
 #[test]
 fn what_is_not_required_is_still_told_apart() {
     let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
@@ -150,4 +177,25 @@ fn a_certificate_stands_for_the_password() {
             assert!(data.read(&mut [0; 1]).is_err());
         }
     }
+}
+
+/// A name that a certificate speaks for takes the place of the one before it, even when it is not let in.
+#[test]
+fn a_certificate_that_is_of_no_use_leaves_no_name() {
+    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let ca = folder.path().join("ca.pem");
+    std::fs::write(&ca, authority.pem()).unwrap();
+    let users = "bob secret elradfmwMT bob certificate=bob.example max_cons=1\nreader secret elr reader\n";
+    let server = server_with_users(folder.path(), &authority, users, |settings| {
+        set(settings, "tls_client_ca", &ca.display().to_string());
+    });
+    let side = Side::with_certificate(&authority, VERSIONS[1], &authority.client("bob.example"));
+    let mut first = side.connect(&server);
+    first.ask("USER bob", "232");
+    let mut second = side.connect(&server);
+    second.ask("USER reader", "331");
+    second.ask("USER bob", "530 Too many sessions of this user.");
+    second.ask("PASS secret", "503");
+    first.ask("REIN", "230");
+    second.ask("USER bob", "232");
 }

@@ -1,0 +1,76 @@
+//! As much of a client as the benches need.
+
+use std::error::Error;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::sync::Arc;
+
+use socket2::{Domain, Socket, Type};
+use tokio_rustls::rustls::pki_types::ServerName;
+use tokio_rustls::rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Enough for any reply: there are ten thousand of these.
+const LINE: usize = 256;
+
+pub(crate) struct Client {
+    control: BufReader<Box<dyn Duplex>>,
+    own: IpAddr,
+    server: SocketAddr,
+}
+
+/// What a control connection is spoken over.
+pub(crate) trait Duplex: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Duplex for T {}
+
+impl Client {
+    /// Connects from this address of ours and logs in as `bench`, after AUTH TLS if there is something to speak it with.
+    pub(crate) fn login(own: IpAddr, server: SocketAddr, tls: Option<&Arc<ClientConfig>>) -> Outcome<Self> {
+        let stream = connect(own, server)?;
+        stream.set_nodelay(true)?;
+        let over = |stream: Box<dyn Duplex>| BufReader::with_capacity(LINE, stream);
+        let mut client = Self { control: over(Box::new(stream.try_clone()?)), own, server };
+        client.expect("220")?;
+        client.control = match tls {
+            None => over(Box::new(stream)),
+            Some(config) => {
+                client.ask("AUTH TLS", "234")?;
+                let connection = ClientConnection::new(Arc::clone(config), ServerName::try_from("localhost")?)?;
+                over(Box::new(StreamOwned::new(connection, stream)))
+            }
+        };
+        for (line, code) in [("USER bench", "331"), ("PASS bench", "230"), ("TYPE I", "200")] {
+            client.ask(line, code)?;
+        }
+        Ok(client)
+    }
+
+    /// Begins a transfer.
+    pub(crate) fn open(&mut self, line: &str) -> Outcome<TcpStream> {
+        let reply = self.ask("EPSV", "229")?;
+        let port = reply.split('|').nth(3).ok_or("no port")?.parse()?;
+        let data = connect(self.own, SocketAddr::new(self.server.ip(), port))?;
+        self.ask(line, "150")?;
+        Ok(data)
+    }
+
+    pub(crate) fn ask(&mut self, line: &str, code: &str) -> Outcome<String> {
+        self.control.get_mut().write_all(format!("{line}\r\n").as_bytes())?;
+        self.expect(code)
+    }
+
+    pub(crate) fn expect(&mut self, code: &str) -> Outcome<String> {
+        let mut reply = String::new();
+        self.control.read_line(&mut reply)?;
+        if reply.starts_with(code) { Ok(reply) } else { Err(format!("wanted {code}, got {reply}").into()) }
+    }
+}
+
+fn connect(own: IpAddr, server: SocketAddr) -> Outcome<TcpStream> {
+    let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;
+    socket.bind(&SocketAddr::new(own, 0).into())?;
+    socket.connect(&server.into())?;
+    Ok(socket.into())
+}

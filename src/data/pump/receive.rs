@@ -1,0 +1,188 @@
+//! From the client.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::{BLOCK, Flow, within};
+use crate::data::Failure;
+use crate::files::{FileError, PendingUpload, Upload, off_reactor};
+use crate::protocol::ascii::FromWire;
+use crate::tls::MaybeTls;
+
+/// Room for a short file, in bytes: as it fills there is more of it, up to a block.
+const SHORT: usize = 16 * 1024;
+
+/// What is taken on one way off the reactor, in bytes, before anybody is asked whether to stop.
+const STRETCH: u64 = 2 * 1024 * 1024;
+
+/// How long our end of an uploading client's TLS connection may take to leave.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// The file that the bytes go to. It is made on the way off the reactor on which the first of them are written.
+enum File {
+    Pending(PendingUpload),
+    Begun(Upload),
+}
+
+impl File {
+    fn begun(self) -> Result<Upload, FileError> {
+        match self {
+            Self::Pending(upload) => upload.begin(),
+            Self::Begun(upload) => Ok(upload),
+        }
+    }
+}
+
+/// What comes after a block.
+enum Then {
+    More,
+    End,
+    /// The connection broke. What came before is kept all the same: the client may go on behind it.
+    Break(io::Error),
+}
+
+/// From the client, until it ends the connection. The upload is committed before this returns.
+pub(in crate::data) async fn receive(
+    stream: MaybeTls<TcpStream>,
+    upload: PendingUpload,
+    ascii: bool,
+    mut flow: Flow<'_>,
+) -> Result<(), Failure> {
+    let mut file = Some(File::Pending(upload));
+    let received = receive_all(stream, &mut file, ascii, &mut flow).await;
+    // An upload that broke is put away before anybody is told, and large files take their time. One of which nothing has
+    // come is begun all the same: whoever asks how far it came is told 0, not the size of what it was to replace.
+    if let Some(file) = file {
+        off_reactor(move || drop(file.begun())).await;
+    }
+    received
+}
+
+async fn receive_all(
+    mut stream: MaybeTls<TcpStream>,
+    slot: &mut Option<File>,
+    ascii: bool,
+    flow: &mut Flow<'_>,
+) -> Result<(), Failure> {
+    let mut converter = ascii.then(FromWire::default);
+    let mut block = Vec::new();
+    let mut then = Then::More;
+    while !matches!(then, Then::End) {
+        block.clear();
+        then = receive_block(&mut stream, &mut block, flow).await?;
+        if let Some(converter) = &mut converter {
+            block = convert(converter, &block, matches!(then, Then::End));
+        }
+        if !matches!(then, Then::End)
+            && let Some(file) = slot.take()
+        {
+            let is_alone = converter.is_none() && flow.pace.is_unlimited();
+            let (upload, more);
+            (stream, upload, block, more) = off_reactor(move || write(stream, file, block, is_alone)).await?;
+            flow.progress.add(more);
+            *slot = Some(File::Begun(upload));
+        }
+        if let Then::Break(why) = then {
+            return Err(Failure::Broken(why));
+        }
+    }
+    if stream.is_secured() {
+        // Some clients wait for our end before they look for the reply; whether it reaches them is their affair.
+        let _ = within(Some(FAREWELL), stream.shutdown()).await;
+    }
+    // A client that died closes both connections. Whoever watches the other one is given its turn to say so.
+    tokio::task::yield_now().await;
+    if flow.stop.is_cancelled() {
+        return Err(Failure::Aborted);
+    }
+    match slot.take() {
+        Some(file) => off_reactor(move || finish(file, &block)).await.map_err(Failure::File),
+        None => Ok(()),
+    }
+}
+
+/// Writes a block and, behind a full one that needs to be neither decrypted nor converted nor held back, what has come
+/// meanwhile. Tells how many bytes that was.
+fn write(
+    stream: MaybeTls<TcpStream>,
+    file: File,
+    mut block: Vec<u8>,
+    is_alone: bool,
+) -> Result<(MaybeTls<TcpStream>, Upload, Vec<u8>, u64), Failure> {
+    let mut upload = file.begun().map_err(Failure::File)?;
+    upload.write(&block).map_err(Failure::File)?;
+    let mut more = 0;
+    if let MaybeTls::Plain(stream) = &stream
+        && is_alone
+        && block.len() == BLOCK
+    {
+        while more < STRETCH {
+            match stream.try_read(&mut block) {
+                // The end is found once more by whoever waits for it.
+                Ok(0) => break,
+                Ok(count) => {
+                    upload.write(&block[..count]).map_err(Failure::File)?;
+                    more += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => return Err(Failure::Broken(error)),
+            }
+        }
+    }
+    Ok((stream, upload, block, more))
+}
+
+fn finish(file: File, block: &[u8]) -> Result<(), FileError> {
+    let mut upload = file.begun()?;
+    if !block.is_empty() {
+        upload.write(block)?;
+    }
+    upload.commit().map(drop)
+}
+
+/// Waits for bytes and takes all that are here, at most a block.
+async fn receive_block(
+    stream: &mut MaybeTls<TcpStream>,
+    block: &mut Vec<u8>,
+    flow: &mut Flow<'_>,
+) -> Result<Then, Failure> {
+    let most = BLOCK.min(flow.pace.chunk()).max(1);
+    block.reserve(most.min(SHORT));
+    let mut limited = stream.take(most as u64);
+    let first = tokio::select! {
+        biased;
+        () = flow.stop.cancelled() => return Err(Failure::Aborted),
+        read = within(flow.stall, limited.read_buf(block)) => read.ok_or(Failure::Stalled)?.map_err(Failure::Broken)?,
+    };
+    let mut then = if first == 0 { Then::End } else { Then::More };
+    while matches!(then, Then::More) && block.len() < most {
+        block.reserve((most - block.len()).min(block.len()));
+        then = tokio::select! {
+            biased;
+            read = limited.read_buf(block) => match read {
+                Ok(0) => Then::End,
+                Ok(_) => Then::More,
+                Err(error) => Then::Break(error),
+            },
+            () = std::future::ready(()) => break,
+        }
+    }
+    flow.progress.add(block.len() as u64);
+    tokio::select! {
+        biased;
+        () = flow.stop.cancelled() => Err(Failure::Aborted),
+        () = flow.pace.take(block.len()) => Ok(then),
+    }
+}
+
+pub(super) fn convert(converter: &mut FromWire, received: &[u8], last: bool) -> Vec<u8> {
+    let mut converted = Vec::with_capacity(received.len() + 1);
+    converter.convert(received, &mut converted);
+    if last {
+        converter.finish(&mut converted);
+    }
+    converted
+}

@@ -1,0 +1,168 @@
+//! To the client.
+
+use std::io;
+
+use tokio::io::{AsyncWriteExt, Interest};
+use tokio::net::TcpStream;
+
+use super::{BLOCK, Flow, reset_on_close, within};
+use crate::data::Failure;
+use crate::data::source::{Outgoing, Rest, Source};
+use crate::files::{Retrieval, off_reactor};
+use crate::tls::MaybeTls;
+
+/// What the kernel moves by itself at once, in bytes: how long that takes is how late a stop may be heard.
+const STRETCH: usize = 8 * 1024 * 1024;
+
+/// To the client. Whatever ends it before all is sent, the end of the process and a panic included, resets the
+/// connection, so that the client cannot take what it has for all.
+pub(in crate::data) async fn send(
+    stream: MaybeTls<TcpStream>,
+    outgoing: Outgoing,
+    mut flow: Flow<'_>,
+) -> Result<(), Failure> {
+    let stop = flow.stop;
+    reset_on_close(&stream, true);
+    let mut stream = tokio::select! {
+        biased;
+        () = stop.cancelled() => return Err(Failure::Aborted),
+        sent = send_all(stream, outgoing, &mut flow) => sent?,
+    };
+    end(&mut stream, &flow).await?;
+    reset_on_close(&stream, false);
+    Ok(())
+}
+
+/// Ends the connection in order: with TLS, what is still to be written goes first, and close_notify after it. Without, the
+/// close says it all.
+async fn end(stream: &mut MaybeTls<TcpStream>, flow: &Flow<'_>) -> Result<(), Failure> {
+    if !stream.is_secured() {
+        return Ok(());
+    }
+    let stop = flow.stop;
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => Err(Failure::Aborted),
+        ended = within(flow.stall, stream.shutdown()) => ended.ok_or(Failure::Stalled)?.map_err(Failure::Broken),
+    }
+}
+
+/// Gives the connection back.
+async fn send_all(
+    mut stream: MaybeTls<TcpStream>,
+    outgoing: Outgoing,
+    flow: &mut Flow<'_>,
+) -> Result<MaybeTls<TcpStream>, Failure> {
+    send_block(&mut stream, &outgoing.first, flow).await?;
+    match (outgoing.rest, stream) {
+        (Rest::Nothing, stream) => Ok(stream),
+        (Rest::File(file), MaybeTls::Plain(stream)) => send_file(stream, file, flow).await,
+        (Rest::File(file), stream) => send_blocks(stream, Box::new(file), flow).await,
+        (Rest::Blocks(source), stream) => send_blocks(stream, source, flow).await,
+    }
+}
+
+/// A file in clear: the kernel moves the bytes, and none of them comes here.
+async fn send_file(
+    mut stream: TcpStream,
+    mut file: Retrieval,
+    flow: &mut Flow<'_>,
+) -> Result<MaybeTls<TcpStream>, Failure> {
+    loop {
+        let mut left = file.left(STRETCH.min(flow.pace.chunk()).max(1));
+        if left == 0 {
+            return Ok(MaybeTls::Plain(stream));
+        }
+        flow.pace.take(left).await;
+        while left > 0 {
+            within(flow.stall, stream.writable()).await.ok_or(Failure::Stalled)?.map_err(Failure::Broken)?;
+            let before = file.offset;
+            let pushed;
+            (stream, file, pushed) = off_reactor(move || {
+                let pushed = push(&stream, &mut file, left);
+                (stream, file, pushed)
+            })
+            .await;
+            flow.progress.add(file.offset - before);
+            match pushed {
+                Ok(count) => left -= count,
+                // Not every file system has this way.
+                Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => {
+                    return send_blocks(MaybeTls::Plain(stream), Box::new(file), flow).await;
+                }
+                Err(error) if is_of_the_connection(&error) => return Err(Failure::Broken(error)),
+                Err(error) => return Err(Failure::File(error.into())),
+            }
+        }
+    }
+}
+
+/// Moves as much as the connection takes now, at most `most` bytes. Tells how much that was.
+fn push(stream: &TcpStream, file: &mut Retrieval, most: usize) -> io::Result<usize> {
+    let mut moved = 0;
+    while moved < most {
+        match stream.try_io(Interest::WRITABLE, || file.send_to(stream, most - moved)) {
+            Ok(count) => moved += count,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(moved)
+}
+
+/// The kernel tells by one number what is wrong with the one side or with the other; a disk never says these.
+fn is_of_the_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
+    )
+}
+
+async fn send_blocks(
+    mut stream: MaybeTls<TcpStream>,
+    mut source: Box<dyn Source>,
+    flow: &mut Flow<'_>,
+) -> Result<MaybeTls<TcpStream>, Failure> {
+    let (mut block, mut is_more) = (Vec::new(), true);
+    while is_more {
+        let filled;
+        (source, block, filled) = off_reactor(move || {
+            block.clear();
+            let filled = source.fill(&mut block, BLOCK);
+            (source, block, filled)
+        })
+        .await;
+        is_more = filled.map_err(Failure::File)?;
+        send_block(&mut stream, &block, flow).await?;
+    }
+    Ok(stream)
+}
+
+async fn send_block(stream: &mut MaybeTls<TcpStream>, block: &[u8], flow: &mut Flow<'_>) -> Result<(), Failure> {
+    for piece in block.chunks(flow.pace.chunk().max(1)) {
+        flow.pace.take(piece.len()).await;
+        send_piece(stream, piece, flow).await?;
+    }
+    Ok(())
+}
+
+async fn send_piece(stream: &mut MaybeTls<TcpStream>, mut piece: &[u8], flow: &Flow<'_>) -> Result<(), Failure> {
+    while !piece.is_empty() {
+        let written =
+            within(flow.stall, stream.write(piece)).await.ok_or(Failure::Stalled)?.map_err(Failure::Broken)?;
+        if written == 0 {
+            return Err(Failure::Broken(io::ErrorKind::WriteZero.into()));
+        }
+        flow.progress.add(written as u64);
+        piece = &piece[written..];
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! A file on its way from a client.
+//!
+//! Two steps, since the data connection comes between: [`Home::store`] checks all that can be checked and changes nothing, so
+//! that a client who never connects harms no file; [`PendingUpload::begin`] makes a file for the bytes, and they may come.
+//! Only [`Upload::commit`] makes a success of it.
+//!
+//! Where the bytes go, `upload_mode` says: into a [`Partial`] that takes the name in one step when it is whole, so that the
+//! name never stands for half a file; or into the file itself. The file itself is written too where nothing can be made
+//! beside it: in a directory that may not be written, and behind a link that leads to no file yet.
+//!
+//! | file | what it holds |
+//! | --- | --- |
+//! | `plan` | where the bytes will go, and what may be gone on with |
+//! | `unique` | names that STOU makes |
+//! | `begin` | the file for the bytes is made, cut, or filled with what stays |
+//! | `write` | the bytes come, or fail to |
+//! | `publish` | the name stands for them |
+//! | `seen` | a file as it was when it was looked at |
+
+mod begin;
+mod plan;
+mod publish;
+mod seen;
+mod unique;
+mod write;
+
+use std::fs::File;
+
+use self::seen::Seen;
+use self::unique::Reservation;
+pub use self::unique::UNIQUE_PREFIX;
+use super::Home;
+use super::partial::Partial;
+use super::place::Place;
+use super::quota::Charge;
+use crate::path::VirtualPath;
+
+/// Where the bytes of an upload go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Placement {
+    /// They become the file (STOR).
+    Replace,
+    /// They become the file from this byte on, whose first bytes stay as they are (REST, then STOR): the file ends where
+    /// the upload ends.
+    At(u64),
+    /// They follow what is there (APPE).
+    Append,
+}
+
+/// An upload that may begin. Dropped before that, it leaves no trace.
+#[derive(Debug)]
+pub struct PendingUpload {
+    home: Home,
+    path: VirtualPath,
+    plan: Plan,
+}
+
+#[derive(Debug)]
+enum Plan {
+    /// Into the file itself.
+    Direct(Placement, Target),
+    /// Into a partial, which replaces the file, if there is one.
+    Fresh(Place, Option<Seen>),
+    /// Into a partial, for a name that nobody may take meanwhile (STOU, and APPE where there is nothing yet).
+    Unique(Place),
+    /// Into the partial that failed before, from this byte on.
+    Resumed(Place, u64),
+    /// Into a copy of the first bytes of the file.
+    Extended(Place, Seen, u64, Placement),
+}
+
+#[derive(Debug)]
+enum Target {
+    Existing(File),
+    Missing,
+    /// Made by STOU, which tells the name before the bytes come.
+    Reserved(File, Reservation),
+}
+
+/// A file under way.
+#[derive(Debug)]
+pub struct Upload {
+    home: Home,
+    path: VirtualPath,
+    way: Way,
+    /// Where the next byte goes; `None` at the end, wherever that is.
+    position: Option<u64>,
+    charge: Charge,
+    unsynced: u64,
+    done: bool,
+}
+
+#[derive(Debug)]
+enum Way {
+    /// The file itself.
+    Direct(File),
+    /// The file itself, too long to be copied: its old bytes never change, and a failure takes the new ones away.
+    Tail(File, u64),
+    /// A hidden file that is to replace what was seen of this one.
+    Swap(Partial, Commit),
+}
+
+/// On what condition a partial takes its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Commit {
+    /// Whatever file has it by then: the last one wins, whole.
+    Replace,
+    /// Nothing has it.
+    Anew,
+    /// It is still what was copied: somebody else's bytes would be lost.
+    Unless(Seen),
+}
+
+impl PendingUpload {
+    /// The file that will be written.
+    #[must_use]
+    pub fn path(&self) -> &VirtualPath {
+        &self.path
+    }
+}
+
+impl Upload {
+    fn begun(home: Home, path: &VirtualPath, way: Way, position: Option<u64>, charge: Charge) -> Self {
+        Self { home, path: path.clone(), way, position, charge, unsynced: 0, done: false }
+    }
+
+    fn file(&self) -> &File {
+        match &self.way {
+            Way::Direct(file) | Way::Tail(file, _) => file,
+            Way::Swap(partial, _) => &partial.file,
+        }
+    }
+}

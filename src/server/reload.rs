@@ -1,0 +1,171 @@
+//! Settings, users and certificates read anew, on SIGHUP and when their files have changed.
+//!
+//! All is read and looked at as at start, and put in force together for the sessions that begin then, or not at all.
+//! Sessions that are there keep the service they began with, to their end. What is counted is counted across both.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use super::Slot;
+use super::panics::caught;
+use super::prepare::{Complaints, Prepared, prepare_after};
+use super::start::{build_service, fit_out};
+use super::watch::changed;
+use crate::files::off_reactor;
+use crate::observe::{TransferLog, events};
+use crate::session::Service;
+use crate::settings::{Loaded, Looks, Problems, Settings};
+use crate::tls::{Certificate, Tls};
+use crate::users::RosterChanges;
+
+/// Loads the settings as at start, from this directory: flags and environment are the same, the files may not be.
+type Load = dyn Fn(&Path) -> Result<Loaded, Problems> + Send + Sync;
+
+/// What is needed to read everything anew, and what was told when it was read.
+#[derive(Clone)]
+pub struct Reloader {
+    load: Arc<Load>,
+    current_directory: PathBuf,
+    /// The files as they were when what is in force was read.
+    in_force: Looks,
+    warnings: BTreeSet<String>,
+}
+
+/// What will be in force, and how that is other than before.
+struct Renewal {
+    service: Service,
+    looks: Looks,
+    settings: Vec<&'static str>,
+    need_restart: Vec<&'static str>,
+    users: RosterChanges,
+    certificate: Option<Certificate>,
+    warnings: Vec<String>,
+}
+
+impl Reloader {
+    /// For a server that was `prepared` by what `load` gave from `current_directory`, with these warnings told.
+    #[must_use]
+    pub fn new(
+        prepared: &Prepared,
+        warnings: &[String],
+        current_directory: PathBuf,
+        load: impl Fn(&Path) -> Result<Loaded, Problems> + Send + Sync + 'static,
+    ) -> Self {
+        let (in_force, warnings) = (prepared.loaded.looks.clone(), warnings.iter().cloned().collect());
+        Self { load: Arc::new(load), current_directory, in_force, warnings }
+    }
+
+    /// Reads all anew when it is `asked` to, or when the files have changed, one time after the other and for ever. A panic
+    /// leaves all that is in force as it is.
+    pub(super) async fn keep_fresh(mut self, slot: &Slot, asked: &Notify) -> Infallible {
+        loop {
+            if let Ok(never) = caught(self.follow(slot, asked)).await {
+                return never;
+            }
+        }
+    }
+
+    async fn follow(&mut self, slot: &Slot, asked: &Notify) -> Infallible {
+        // As they were when they were read last, for good or not: what is bad is complained about once.
+        let mut read = self.in_force.clone();
+        loop {
+            let because = tokio::select! {
+                () = asked.notified() => "SIGHUP",
+                () = changed(&read) => "changed files",
+            };
+            let (reloader, old) = (self.clone(), Arc::clone(&slot.borrow()));
+            read = match off_reactor(move || reloader.renew(&old)).await {
+                Ok(renewal) => self.put_in_force(renewal, slot, because),
+                Err(complaints) => {
+                    events::reload_refused(&complaints.list);
+                    complaints.looks
+                }
+            };
+        }
+    }
+
+    fn put_in_force(&mut self, renewal: Renewal, slot: &Slot, because: &str) -> Looks {
+        slot.send_replace(Arc::new(renewal.service));
+        events::reloaded(because, &renewal.settings.join(" "), renewal.users);
+        renewal.certificate.iter().for_each(|certificate| events::certificate_reloaded(&certificate.to_string()));
+        renewal.need_restart.iter().for_each(|setting| events::needs_restart(setting));
+        let new = |warning: &&String| !self.warnings.contains(*warning);
+        renewal.warnings.iter().filter(new).for_each(|warning| events::warning(warning));
+        self.warnings = renewal.warnings.into_iter().collect();
+        self.in_force = renewal.looks;
+        self.in_force.clone()
+    }
+
+    /// Blocks.
+    fn renew(&self, old: &Service) -> Result<Renewal, Complaints> {
+        let mut prepared =
+            prepare_after(old.tls.as_ref(), (self.load)(&self.current_directory), &self.current_directory)?;
+        let looks = prepared.loaded.looks.clone();
+        let refused = |why: String| Complaints { list: vec![why], looks: looks.clone() };
+        let certificate = other_certificate(&prepared, old).map_err(refused)?;
+        self.nothing_was_emptied(&looks).map_err(refused)?;
+        let need_restart = keep_those_read_at_start(&mut prepared.loaded.settings, &old.settings);
+        let settings = prepared.loaded.settings.differing(&old.settings);
+        let users = prepared.roster.changes_since(old.authenticator.roster());
+        let mut warnings = std::mem::take(&mut prepared.warnings);
+        warnings.extend(fit_out(&prepared));
+        let service = build_service(prepared).map_err(|error| refused(error.to_string()))?;
+        let settings = settings.into_iter().map(|field| field.name).collect();
+        let service = go_on(service, old);
+        Ok(Renewal { service, looks, settings, need_restart, users, certificate, warnings })
+    }
+
+    /// A file that is cut off while it is written, or swept away by mistake, is not taken for a wish that nobody may log in,
+    /// or that all settings are the default ones.
+    fn nothing_was_emptied(&self, looks: &Looks) -> Result<(), String> {
+        self.in_force.emptied(looks).map_or(Ok(()), |path| {
+            let path = path.display();
+            Err(format!("{path}: found nothing, where there was something; expected a comment, if nothing is meant"))
+        })
+    }
+}
+
+/// The certificate that is prepared, if it is another one than before.
+fn other_certificate(prepared: &Prepared, old: &Service) -> Result<Option<Certificate>, String> {
+    let before = old.tls.as_ref().map(Tls::certificate);
+    let Some(new) = prepared.tls.as_ref().map(Tls::certificate).filter(|new| before != Some(new)) else {
+        return Ok(None);
+    };
+    match new.invalid_now() {
+        Some(why) => Err(format!("{}: {why}", prepared.loaded.place("tls_cert"))),
+        None => Ok(Some(new.clone())),
+    }
+}
+
+/// Puts the old values back; the names of those that had others.
+fn keep_those_read_at_start(settings: &mut Settings, old: &Settings) -> Vec<&'static str> {
+    let differing = settings.differing(old).into_iter().filter(|field| field.at_start);
+    let names = differing.map(|field| field.name).collect();
+    settings.keep_those_read_at_start(old);
+    names
+}
+
+/// A new service, with all that goes on from the old one: counts and bans, rates and open ports, answers, turns.
+fn go_on(new: Service, old: &Service) -> Service {
+    let follow = |log: TransferLog| match &old.transfer_log {
+        Some(before) => log.after(before),
+        None => log,
+    };
+    Service {
+        authenticator: new.authenticator.after(&old.authenticator),
+        seats: new.seats.after(&old.seats),
+        stays: old.stays.clone(),
+        tries: new.tries.after(&old.tries),
+        paces: new.paces.after(&old.paces),
+        passive: new.passive.after(&old.passive),
+        advertiser: new.advertiser.after(&old.advertiser),
+        sums: Arc::clone(&old.sums),
+        quotas: old.quotas.clone(),
+        transfer_log: new.transfer_log.map(follow),
+        ..new
+    }
+}
