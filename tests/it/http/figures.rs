@@ -220,19 +220,20 @@ fn who_comes_from_where_too_many_or_none_may_come_from_is_counted() {
 fn how_the_process_stands_is_what_the_kernel_says() {
     let (server, http) = serve(Setup::new().variable("FTP_MAX_CONS", "0"));
     let figures = Figures::of(http);
-    let descriptors = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
     let build = format!("longshore_build_info{{version=\"{}\"}}", env!("CARGO_PKG_VERSION"));
     figures.are(&[(&build, 1.0), ("longshore_draining", 0.0)]);
     assert!(!figures.names().any(|name| name == "longshore_sessions_limit"), "there is none");
-    // That of the connection, which is gone now, was among them.
+    // That of the connection, which the server may still be closing when they are counted here, is among those it tells.
     wait_until("as many descriptors", || {
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", server.pid())).unwrap().count();
         (Figures::of(http).get("process_open_fds") - descriptors as f64 - 1.0).abs() < 0.5
     });
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
     let most = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     figures.are(&[("process_max_fds", most.split_whitespace().nth(3).unwrap().parse().unwrap())]);
-    let resident = figures.get("process_resident_memory_bytes");
-    assert!(resident > 1e6 && resident <= server.kib("VmHWM") as f64 * 1024.0, "{resident}");
+    // The kernel adds up what its CPUs counted when it likes to, so two of its files may differ by some pages.
+    let (resident, most) = (figures.get("process_resident_memory_bytes"), server.kib("VmHWM") as f64 * 1024.0);
+    assert!(resident > 1e6 && resident <= most + 1e6, "{resident} of at most {most}");
 }
 
 #[test]
