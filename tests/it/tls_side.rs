@@ -141,20 +141,16 @@ fn builder(authority: &Authority, version: &'static SupportedProtocolVersion, ow
     }
 }
 
-/// A server with a pair of this authority, which lies in a folder that outlives it.
-pub(crate) fn server(folder: &Path, authority: &Authority, change: impl FnOnce(&mut Settings)) -> TestServer {
-    server_with_users(folder, authority, USERS, change)
+/// A server with a pair of this authority.
+pub(crate) fn server(authority: &Authority, change: impl FnOnce(&mut Settings)) -> TestServer {
+    server_with_users(authority, USERS, change)
 }
 
 /// The same with users of its own.
-pub(crate) fn server_with_users(
-    folder: &Path,
-    authority: &Authority,
-    users: &str,
-    change: impl FnOnce(&mut Settings),
-) -> TestServer {
-    let (cert, key) = write(folder, &authority.issue(&["localhost", "127.0.0.1"]));
+pub(crate) fn server_with_users(authority: &Authority, users: &str, change: impl FnOnce(&mut Settings)) -> TestServer {
     TestServer::start_with_users(users, |settings| {
+        // Beside the homes, where it lasts as long as the server.
+        let (cert, key) = write(&settings.home_root, &authority.issue(&["localhost", "127.0.0.1"]));
         set(settings, "tls", "allowed");
         set(settings, "tls_cert", &cert);
         set(settings, "tls_key", &key);

@@ -71,11 +71,7 @@ fn an_upload_whose_session_is_gone_is_not_published() {
     assert_eq!(std::fs::read(&file).unwrap(), b"old");
     let mut bob = Client::login(server.address, "bob");
     bob.ask("SIZE file", "213 5");
-    let mut data = bob.open();
-    bob.ask("APPE file", "150");
-    data.write_all(b"world").unwrap();
-    drop(data);
-    bob.expect("226");
+    bob.append("file", b"world");
     assert_eq!(std::fs::read(&file).unwrap(), b"helloworld");
 }
 
@@ -125,11 +121,7 @@ fn a_killed_server_leaves_whole_files() {
     let mut bob = Client::login(server.address, "bob");
     assert_eq!(bob.retrieve("done"), b"done");
     bob.ask("SIZE file", "213 5");
-    let mut data = bob.open();
-    bob.ask("APPE file", "150");
-    data.write_all(b"world").unwrap();
-    drop(data);
-    bob.expect("226");
+    bob.append("file", b"world");
     assert_eq!(std::fs::read(&file).unwrap(), b"helloworld");
     assert_eq!(std::fs::read_dir(homes.path().join("bob")).unwrap().count(), 2);
 }

@@ -171,6 +171,29 @@ impl Client {
         self.expect("226");
     }
 
+    /// Sends all of it, or as much as the server takes; its last reply.
+    pub(crate) fn try_to_store(&mut self, name: &str, bytes: &[u8]) -> String {
+        let mut data = self.open();
+        let reply = self.say(&format!("STOR {name}"));
+        if !reply.starts_with("150") {
+            return reply;
+        }
+        // The server may have had enough.
+        let _ = data.write_all(bytes);
+        drop(data);
+        self.reply()
+    }
+
+    /// An upload that goes on where an earlier one ended.
+    #[track_caller]
+    pub(crate) fn append(&mut self, name: &str, bytes: &[u8]) {
+        let mut data = self.open();
+        self.ask(&format!("APPE {name}"), "150");
+        data.write_all(bytes).unwrap();
+        drop(data);
+        self.expect("226");
+    }
+
     /// Asks STAT until it tells that so many bytes of the transfer under way have come.
     #[track_caller]
     pub(crate) fn await_moved(&mut self, bytes: usize) {

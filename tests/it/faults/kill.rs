@@ -113,11 +113,7 @@ fn a_kill_in_the_midst_of_a_copy_loses_nothing() {
 
     let server = setup().start();
     let mut bob = Client::login(server.address, "bob");
-    let mut data = bob.open();
-    bob.ask("APPE log", "150");
-    data.write_all(b"two ").unwrap();
-    drop(data);
-    bob.expect("226");
+    bob.append("log", b"two ");
     assert_eq!(bob.retrieve("log"), b"one two ");
 }
 

@@ -117,11 +117,7 @@ fn a_client_that_vanishes_in_an_upload_leaves_the_old_file_and_what_came() {
         let mut next = Client::login(address, "bob");
         assert_eq!(next.retrieve("file"), b"old");
         next.ask("SIZE file", "213 7");
-        let mut data = next.open();
-        next.ask("APPE file", "150");
-        data.write_all(b"world").unwrap();
-        drop(data);
-        next.expect("226");
+        next.append("file", b"world");
         assert_eq!(next.retrieve("file"), b"hello, world");
     });
 }

@@ -1,8 +1,6 @@
 //! Volumes: one that becomes read-only or goes away, and what the kinds of them can do. Each server has mounts of its own,
 //! which go with it; making them takes root.
 
-use std::io::Write;
-
 use crate::binary::{PROGRAM, Running, Setup};
 use crate::namespaces::program;
 use crate::wire::Client;
@@ -23,19 +21,6 @@ fn change(server: &Running, script: &str) {
     assert!(said.status.success(), "{script}: {}", String::from_utf8_lossy(&said.stderr));
 }
 
-/// Sends this, if it is let, and tells the last reply.
-fn try_to_store(client: &mut Client, name: &str, content: &[u8]) -> String {
-    let mut data = client.open();
-    let reply = client.say(&format!("STOR {name}"));
-    if !reply.starts_with("150") {
-        return reply;
-    }
-    // The server may have had enough.
-    let _ = data.write_all(content);
-    drop(data);
-    client.reply()
-}
-
 /// F40: a volume that becomes read-only is read and not written, and all is as before once it is writable again.
 #[test]
 fn a_volume_that_becomes_read_only() {
@@ -46,7 +31,7 @@ fn a_volume_that_becomes_read_only() {
     let mut newcomer = Client::login(server.address, "bob");
     for client in [&mut client, &mut newcomer] {
         assert_eq!(client.retrieve("file"), b"content");
-        assert_eq!(try_to_store(client, "file", b"other"), "550 Read-only file system.");
+        assert_eq!(client.try_to_store("file", b"other"), "550 Read-only file system.");
         client.ask("DELE file", "550 Read-only file system.");
         client.ask("MKD folder", "550 Read-only file system.");
     }
@@ -97,7 +82,7 @@ fn a_stale_volume_is_an_error() {
     std::fs::write(server.folder().join("home/bob/file"), "content").unwrap();
     let mut client = Client::login(server.address, "bob");
     // Each thread of the server has a few openings before they fail.
-    let replies: Vec<String> = (0..40).map(|_| try_to_store(&mut client, "new", b"content")).collect();
+    let replies: Vec<String> = (0..40).map(|_| client.try_to_store("new", b"content")).collect();
     assert!(replies.iter().all(|reply| reply.starts_with("226") || reply.starts_with("451")), "{replies:#?}");
     assert!(replies.iter().filter(|reply| reply.starts_with("451")).count() > 10, "{replies:#?}");
     client.ask("NOOP", "200");
@@ -129,11 +114,7 @@ fn every_kind_of_volume() {
         bob.ask("RNFR file", "350");
         bob.ask("RNTO other", "250");
         bob.store("file", b"beginning, ");
-        let mut data = bob.open();
-        bob.ask("APPE file", "150");
-        data.write_all(b"end").unwrap();
-        drop(data);
-        bob.expect("226");
+        bob.append("file", b"end");
         assert_eq!(bob.retrieve("file"), b"beginning, end", "{script}");
         // Who may not replace a file does not.
         let mut anybody = Client::login(server.address, "anonymous");

@@ -1,7 +1,6 @@
 //! Disks that are full, small or broken. Each test has a mount namespace of its own, which goes with its server; making
 //! one takes root.
 
-use std::io::Write;
 use std::path::PathBuf;
 
 use super::partial_of;
@@ -19,18 +18,6 @@ fn on_a_small_disk(options: &str) -> (Running, PathBuf) {
     (server, seen.into())
 }
 
-/// Sends all of it, or as much as the server takes, and tells the reply.
-fn try_to_store(client: &mut Client, name: &str, content: &[u8]) -> String {
-    let mut data = client.open();
-    let reply = client.say(&format!("STOR {name}"));
-    if !reply.starts_with("150") {
-        return reply;
-    }
-    let _ = data.write_all(content);
-    drop(data);
-    client.reply()
-}
-
 fn names(home: &PathBuf) -> Vec<String> {
     let mut names: Vec<_> =
         std::fs::read_dir(home).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -45,7 +32,7 @@ fn a_full_disk() {
     std::fs::write(home.join("old"), vec![1; 100_000]).unwrap();
     let mut bob = Client::login(server.address, "bob");
     for name in ["new", "old"] {
-        let reply = try_to_store(&mut bob, name, &vec![2; 4 << 20]);
+        let reply = bob.try_to_store(name, &vec![2; 4 << 20]);
         assert_eq!(reply, "452 No space left on device.", "{name}");
         assert_eq!(names(&home), ["old"]);
         assert_eq!(std::fs::read(home.join("old")).unwrap(), vec![1; 100_000]);
@@ -61,7 +48,7 @@ fn a_disk_without_inodes() {
     let mut bob = Client::login(server.address, "bob");
     let mut stored = 0;
     let refused = loop {
-        let reply = try_to_store(&mut bob, &format!("file{stored}"), b"x");
+        let reply = bob.try_to_store(&format!("file{stored}"), b"x");
         if !reply.starts_with("226") {
             break reply;
         }
@@ -82,7 +69,7 @@ fn a_limit_of_file_sizes() {
     std::fs::write(home.join("old"), "old").unwrap();
     let mut bob = Client::login(server.address, "bob");
     for name in ["new", "old"] {
-        assert_eq!(try_to_store(&mut bob, name, &vec![2; 2 << 20]), "552 File too large.");
+        assert_eq!(bob.try_to_store(name, &vec![2; 2 << 20]), "552 File too large.");
         assert_eq!(names(&home), ["old"]);
     }
     bob.store("old", &vec![2; 1 << 20]);
@@ -128,7 +115,7 @@ fn a_disk_that_fails() {
             ["/usr/bin/strace", "-D", "-f", "-qq", "-o", "/dev/null", "-P", &partial, "-e", &trace, "-e", &inject];
         let server = setup.program(&[&words[..], &[PROGRAM]].concat()).start();
         let mut bob = Client::login(server.address, "bob");
-        let reply = try_to_store(&mut bob, "file", b"new content");
+        let reply = bob.try_to_store("file", b"new content");
         assert!(reply.starts_with(wanted), "{call} {error}: {reply}");
         assert_eq!(std::fs::read(home.join("file")).unwrap(), b"old");
         bob.ask("NOOP", "200");

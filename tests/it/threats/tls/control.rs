@@ -15,8 +15,8 @@ use crate::wire::{Client, PATIENCE};
 /// T24: what is added in clear behind AUTH TLS ends the session (CVE-2011-1575), however it was cut into segments.
 #[test]
 fn commands_in_clear_do_not_follow_into_tls() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |settings| set(settings, "max_per_ip", "0"));
+    let authority = Authority::new();
+    let server = server(&authority, |settings| set(settings, "max_per_ip", "0"));
     let side = Side::new(&authority, VERSIONS[1]);
     let sent = b"AUTH TLS\r\nUSER bob\r\nPASS secret\r\n";
     for cut in (11..sent.len()).chain([sent.len(); 10]) {
@@ -64,8 +64,8 @@ fn no_name_is_taken_in_clear_where_tls_is_required() {
 /// T22: and inside TLS there is no way back.
 #[test]
 fn there_is_no_way_back_to_clear_text() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |settings| set(settings, "tls", "required"));
+    let authority = Authority::new();
+    let server = server(&authority, |settings| set(settings, "tls", "required"));
     let side = Side::new(&authority, VERSIONS[1]);
     let mut client = side.login(&server, "bob");
     client.ask("CCC", "534");
@@ -98,8 +98,8 @@ fn a_password_in_clear_is_refused_and_in_no_log() {
 /// T10: HTTP is turned away inside TLS as it is outside, and no line after it is answered.
 #[test]
 fn http_inside_tls_ends_the_session() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |_| {});
+    let authority = Authority::new();
+    let server = server(&authority, |_| {});
     for version in VERSIONS {
         let mut client = Side::new(&authority, version).connect(&server);
         client.send("POST / HTTP/1.1\r\nHost: localhost\r\n\r\nNOOP");
@@ -111,8 +111,8 @@ fn http_inside_tls_ends_the_session() {
 /// T10: a client that means another protocol is told so by TLS (ALPACA).
 #[test]
 fn another_protocol_in_alpn_is_refused() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |_| {});
+    let authority = Authority::new();
+    let server = server(&authority, |_| {});
     let side = Side::new(&authority, VERSIONS[1]);
     for (protocol, is_fine) in [(&b"ftp"[..], true), (b"http/1.1", false), (b"h2", false)] {
         let mut client = Client::connect(server.address);
@@ -148,8 +148,8 @@ fn no_227_can_be_read_on_the_wire() {
             self.0.flush()
         }
     }
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |_| {});
+    let authority = Authority::new();
+    let server = server(&authority, |_| {});
     let side = Side::new(&authority, VERSIONS[1]);
     let seen = Arc::new(Mutex::new(Vec::new()));
     let mut client = Client::connect(server.address);
@@ -170,8 +170,8 @@ fn no_227_can_be_read_on_the_wire() {
 /// T21, T32: AUTH forgets who was logged in before it, for that was said in clear.
 #[test]
 fn auth_forgets_what_was_said_in_clear() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |_| {});
+    let authority = Authority::new();
+    let server = server(&authority, |_| {});
     let side = Side::new(&authority, VERSIONS[1]);
     let mut named = Client::connect(server.address);
     named.expect("220");
@@ -188,8 +188,8 @@ fn auth_forgets_what_was_said_in_clear() {
 /// Mechanisms other than TLS, and TLS where it is off.
 #[test]
 fn auth_knows_tls_and_its_old_names() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |_| {});
+    let authority = Authority::new();
+    let server = server(&authority, |_| {});
     let side = Side::new(&authority, VERSIONS[1]);
     for mechanism in ["TLS", "tls", "SSL", "TLS-C"] {
         let mut client = Client::connect(server.address);

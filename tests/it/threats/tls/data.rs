@@ -10,8 +10,8 @@ use crate::wire::Client;
 /// T27: uploads arrive whole from clients that read nothing of what the server sends on the data connection.
 #[test]
 fn uploads_arrive_whole_from_clients_that_never_read() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |_| {});
+    let authority = Authority::new();
+    let server = server(&authority, |_| {});
     let bytes: Vec<u8> = (0..600_000_u32).flat_map(u32::to_le_bytes).collect();
     for version in VERSIONS {
         let side = Side::new(&authority, version);
@@ -26,8 +26,8 @@ fn uploads_arrive_whole_from_clients_that_never_read() {
 /// T28: an end without close_notify may be anybody's, so the upload is not whole; neither is one that is reset.
 #[test]
 fn an_upload_without_close_notify_has_failed() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |_| {});
+    let authority = Authority::new();
+    let server = server(&authority, |_| {});
     for version in VERSIONS {
         let side = Side::new(&authority, version);
         let mut client = side.login(&server, "bob");
@@ -46,8 +46,8 @@ fn an_upload_without_close_notify_has_failed() {
 /// F45: close_notify alone is an empty file, in place of another too; nothing at all is none.
 #[test]
 fn an_empty_upload_needs_its_end_to_be_a_file() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |_| {});
+    let authority = Authority::new();
+    let server = server(&authority, |_| {});
     let file = server.home("bob").join("f");
     for version in VERSIONS {
         let side = Side::new(&authority, version);
@@ -67,8 +67,8 @@ fn an_empty_upload_needs_its_end_to_be_a_file() {
 /// T29: both sides of every data connection end with the server's close_notify, also where the client waits for it.
 #[test]
 fn the_server_always_says_close_notify() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |_| {});
+    let authority = Authority::new();
+    let server = server(&authority, |_| {});
     std::fs::write(server.home("bob").join("f"), "content").unwrap();
     for version in VERSIONS {
         let side = Side::new(&authority, version);
@@ -92,8 +92,8 @@ fn the_server_always_says_close_notify() {
 /// T32: PROT and PBSZ are changed by nothing but themselves.
 #[test]
 fn protection_is_changed_by_its_own_commands_only() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |settings| set(settings, "tls", "required"));
+    let authority = Authority::new();
+    let server = server(&authority, |settings| set(settings, "tls", "required"));
     let side = Side::new(&authority, VERSIONS[1]);
     let mut client = side.connect(&server);
     client.sign_in("bob");
@@ -129,9 +129,9 @@ fn protection_is_changed_by_its_own_commands_only() {
 /// `tls_data_required` may be given up for clients that cannot, and does not bind where TLS is only allowed.
 #[test]
 fn data_may_go_in_clear_where_it_is_allowed() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let authority = Authority::new();
     for (tls, data_required) in [("required", "off"), ("allowed", "on")] {
-        let server = server(folder.path(), &authority, |settings| {
+        let server = server(&authority, |settings| {
             set(settings, "tls", tls);
             set(settings, "tls_data_required", data_required);
         });
@@ -151,8 +151,8 @@ fn data_may_go_in_clear_where_it_is_allowed() {
 /// Active mode: the server connects, and is the server of TLS all the same (RFC 4217 section 7).
 #[test]
 fn active_data_connections_are_encrypted_too() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |settings| set(settings, "tls_session_reuse", "require"));
+    let authority = Authority::new();
+    let server = server(&authority, |settings| set(settings, "tls_session_reuse", "require"));
     std::fs::write(server.home("bob").join("f"), "content").unwrap();
     let side = Side::new(&authority, VERSIONS[1]);
     let mut client = side.login(&server, "bob");
@@ -170,9 +170,9 @@ fn active_data_connections_are_encrypted_too() {
 /// Implicit FTPS: TLS from the first byte, and PROT P without a word.
 #[test]
 fn implicit_tls_needs_no_auth() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let authority = Authority::new();
     let port = crate::wire::free_port();
-    let server = server(folder.path(), &authority, |settings| {
+    let server = server(&authority, |settings| {
         set(settings, "tls_listen", &format!("127.0.0.1:{port},[::1]:{port}"));
     });
     std::fs::write(server.home("bob").join("f"), "content").unwrap();

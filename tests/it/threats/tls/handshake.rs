@@ -57,8 +57,8 @@ fn a_bad_data_handshake_costs_one_transfer() {
 /// T31: those who begin a handshake and stop cost the others nothing, and are gone when their time is over.
 #[test]
 fn unfinished_handshakes_hold_nobody_up() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |settings| {
+    let authority = Authority::new();
+    let server = server(&authority, |settings| {
         set(settings, "max_per_ip", "100");
         set(settings, "login_timeout", "2s");
     });
@@ -82,8 +82,8 @@ fn unfinished_handshakes_hold_nobody_up() {
 /// T33: TLS 1.0 and 1.1 are refused with the alert that says so.
 #[test]
 fn old_versions_are_refused() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |_| {});
+    let authority = Authority::new();
+    let server = server(&authority, |_| {});
     for minor in [0, 1, 2] {
         let mut stream = after_auth(server.address);
         stream.write_all(&old_hello(minor)).unwrap();
@@ -98,8 +98,8 @@ fn old_versions_are_refused() {
 /// T33: `tls_min_version = 1.3` refuses 1.2.
 #[test]
 fn the_oldest_version_can_be_raised() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |settings| set(settings, "tls_min_version", "1.3"));
+    let authority = Authority::new();
+    let server = server(&authority, |settings| set(settings, "tls_min_version", "1.3"));
     let refused = Side::new(&authority, VERSIONS[0]).handshake(after_auth(server.address)).map(drop).unwrap_err();
     assert!(refused.to_string().contains("ProtocolVersion"), "{refused}");
     Side::new(&authority, VERSIONS[1]).login(&server, "bob").ask("PWD", "257");
@@ -108,8 +108,8 @@ fn the_oldest_version_can_be_raised() {
 /// T33: a ClientHello in records of one byte (RUSTSEC-2024-0399) is read or refused, and the server lives on.
 #[test]
 fn a_hello_in_crumbs_is_harmless() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |_| {});
+    let authority = Authority::new();
+    let server = server(&authority, |_| {});
     let side = Side::new(&authority, VERSIONS[1]);
     let hello = hello_of(&side);
     let mut crumbs = Vec::new();

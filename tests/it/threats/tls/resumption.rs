@@ -11,8 +11,8 @@ use crate::wire::Client;
 /// stranger of the same address who has no part in the session.
 #[test]
 fn a_data_connection_must_resume_its_own_session() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |settings| set(settings, "tls_session_reuse", "require"));
+    let authority = Authority::new();
+    let server = server(&authority, |settings| set(settings, "tls_session_reuse", "require"));
     std::fs::write(server.home("bob").join("f"), "content").unwrap();
     for version in VERSIONS {
         let side = Side::new(&authority, version);
@@ -43,8 +43,8 @@ fn a_data_connection_must_resume_its_own_session() {
 /// session.
 #[test]
 fn a_refusal_leaves_nothing_to_resume() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |settings| set(settings, "tls_session_reuse", "require"));
+    let authority = Authority::new();
+    let server = server(&authority, |settings| set(settings, "tls_session_reuse", "require"));
     std::fs::write(server.home("bob").join("f"), "content").unwrap();
     for version in VERSIONS {
         let mut client = Side::new(&authority, version).login(&server, "bob");
@@ -69,9 +69,9 @@ fn a_refusal_leaves_nothing_to_resume() {
 /// T25, F54: where it is preferred, both are let in; where it is off, nothing can be resumed.
 #[test]
 fn what_is_not_required_is_still_told_apart() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
+    let authority = Authority::new();
     for (reuse, can_resume) in [("prefer", true), ("off", false)] {
-        let server = server(folder.path(), &authority, |settings| set(settings, "tls_session_reuse", reuse));
+        let server = server(&authority, |settings| set(settings, "tls_session_reuse", reuse));
         std::fs::write(server.home("bob").join("f"), "content").unwrap();
         for version in VERSIONS {
             let side = Side::new(&authority, version);
@@ -87,8 +87,8 @@ fn what_is_not_required_is_still_told_apart() {
 /// T26: a client that uses each ticket once gets enough of them to resume every download.
 #[test]
 fn tickets_do_not_run_out() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |settings| set(settings, "tls_session_reuse", "require"));
+    let authority = Authority::new();
+    let server = server(&authority, |settings| set(settings, "tls_session_reuse", "require"));
     for version in VERSIONS {
         let side = Side::new(&authority, version);
         let mut client = side.login(&server, "bob");
@@ -103,8 +103,8 @@ fn tickets_do_not_run_out() {
 /// T35: with TLS and reuse required, whoever gets to the port first from the same address gets no byte, and adds none.
 #[test]
 fn a_thief_of_the_same_address_gets_nothing() {
-    let (folder, authority) = (tempfile::tempdir().unwrap(), Authority::new());
-    let server = server(folder.path(), &authority, |settings| {
+    let authority = Authority::new();
+    let server = server(&authority, |settings| {
         set(settings, "tls", "required");
         set(settings, "tls_session_reuse", "require");
     });
@@ -141,7 +141,7 @@ fn a_certificate_stands_for_the_password() {
     std::fs::write(&ca, authority.pem()).unwrap();
     let users = "bob secret elradfmwMT bob certificate=bob.example\nreader secret elr reader\n\
                  carol secret elr carol certificate=bob.example from=192.0.2.0/24\n";
-    let server = server_with_users(folder.path(), &authority, users, |settings| {
+    let server = server_with_users(&authority, users, |settings| {
         set(settings, "tls_client_ca", &ca.display().to_string());
     });
     std::fs::write(server.home("bob").join("f"), "content").unwrap();
@@ -186,7 +186,7 @@ fn a_certificate_that_is_of_no_use_leaves_no_name() {
     let ca = folder.path().join("ca.pem");
     std::fs::write(&ca, authority.pem()).unwrap();
     let users = "bob secret elradfmwMT bob certificate=bob.example max_cons=1\nreader secret elr reader\n";
-    let server = server_with_users(folder.path(), &authority, users, |settings| {
+    let server = server_with_users(&authority, users, |settings| {
         set(settings, "tls_client_ca", &ca.display().to_string());
     });
     let side = Side::with_certificate(&authority, VERSIONS[1], &authority.client("bob.example"));
