@@ -130,6 +130,7 @@ fn write_for_life(number: usize, scene: &Scene, lives: &Receiver<SocketAddr>, re
         let lived = match trouble {
             Trouble::Gone => Ok(tally),
             Trouble::Answered(what) => Err(format!("writer {number}: {what}")),
+            Trouble::Silent(why) => Err(format!("writer {number}: no answer: {why}")),
         };
         if report.send(lived).is_err() {
             return;

@@ -45,12 +45,14 @@ pub(super) enum Trouble {
     Gone,
     /// It answered what it never should.
     Answered(String),
+    /// It did not answer.
+    Silent(std::io::Error),
 }
 
 impl From<std::io::Error> for Trouble {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
-            ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::Answered(format!("nothing: {error}")),
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::Silent(error),
             _ => Self::Gone,
         }
     }
@@ -89,7 +91,11 @@ impl Writer {
             }
             Ok(())
         });
-        stored.err().unwrap_or(Trouble::Gone)
+        match stored.err() {
+            // The port of a server that was killed is free: whoever connects to it may meet anybody, or himself.
+            Some(Trouble::Silent(_)) if scene.over.load(Ordering::SeqCst) => Trouble::Gone,
+            trouble => trouble.unwrap_or(Trouble::Gone),
+        }
     }
 
     fn store_one(&mut self, session: &mut Session, tally: &mut Tally) -> Step<()> {
