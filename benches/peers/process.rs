@@ -1,40 +1,78 @@
 //! A server, and what the kernel says of it and of the processes that it makes for its sessions.
 
-use std::collections::BTreeMap;
-use std::fs::{read_dir, read_to_string};
+use std::fs::{create_dir_all, read_to_string, remove_dir};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, SysconfVar, sysconf};
+use nix::unistd::Pid;
 
 use crate::client::Outcome;
 
 /// How long a server may take to listen, and its sessions to be gone.
 const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(10);
+/// How long it takes no CPU when its sessions are over.
+const REST: Duration = Duration::from_millis(150);
+/// How long it may take to end by itself.
+const END: Duration = Duration::from_secs(2);
 
 /// Ends with it.
 pub(crate) struct Running {
     child: Child,
     pub(crate) address: SocketAddr,
-    ticks: f64,
+    group: Group,
 }
 
-/// Of a process, out of `/proc/PID/stat`.
-struct Stat {
-    parent: i32,
-    /// Ticks of its own and of those of its children that it has waited for.
-    ticks: u64,
+/// A control group, which holds a server's processes, those that it makes for its sessions among them, and tells what they
+/// took, those that are gone among them.
+struct Group(PathBuf);
+
+impl Group {
+    /// By version 2 of the interface where that is all there is (cgroups(7)), or else by version 1.
+    fn new() -> Outcome<Self> {
+        let top = Path::new("/sys/fs/cgroup");
+        let top = if Self::is_v2() { top.to_owned() } else { top.join("cpuacct") };
+        let path = top.join(format!("longshore-bench-{}", std::process::id()));
+        create_dir_all(&path).map_err(|why| format!("{}: {why}; this takes root", path.display()))?;
+        Ok(Self(path))
+    }
+
+    fn is_v2() -> bool {
+        Path::new("/sys/fs/cgroup/cgroup.controllers").exists()
+    }
+
+    /// CPU seconds so far.
+    fn cpu(&self) -> Outcome<f64> {
+        let (file, unit) = if Self::is_v2() { ("cpu.stat", 1e6) } else { ("cpuacct.usage", 1e9) };
+        let text = read_to_string(self.0.join(file))?;
+        let usage = text.split_whitespace().find(|word| word.parse::<f64>().is_ok()).ok_or("no usage")?;
+        Ok(usage.parse::<f64>()? / unit)
+    }
+
+    fn processes(&self) -> Outcome<Vec<i32>> {
+        let text = read_to_string(self.0.join("cgroup.procs"))?;
+        Ok(text.lines().map(str::parse).collect::<Result<_, _>>()?)
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // One that is not empty stays, for whoever looks.
+        let _ = remove_dir(&self.0);
+    }
 }
 
 impl Running {
     /// Starts it on processor 0, and waits until it listens.
     pub(crate) fn start(program: &mut Command, port: u16) -> Outcome<Self> {
-        let mut pinned = Command::new("taskset");
-        pinned.args(["-c", "0"]).arg(program.get_program()).args(program.get_args());
+        let group = Group::new()?;
+        let mut pinned = Command::new("/bin/sh");
+        pinned.args(["-c", r#"echo $$ > "$0/cgroup.procs" && exec taskset -c 0 "$@""#]).arg(&group.0);
+        pinned.arg(program.get_program()).args(program.get_args());
         // Nothing of whoever calls us: one of them is configured by variables.
         pinned.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
         for (name, value) in program.get_envs() {
@@ -44,10 +82,7 @@ impl Running {
             pinned.current_dir(folder);
         }
         let child = pinned.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
-        let ticks = sysconf(SysconfVar::CLK_TCK)?.ok_or("no clock ticks")?;
-        #[expect(clippy::cast_precision_loss, reason = "a hundred, mostly")]
-        let mut running =
-            Self { child, address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), ticks: ticks as f64 };
+        let mut running = Self { child, address: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port), group };
         let begun = Instant::now();
         while TcpStream::connect(running.address).is_err() {
             if let Some(status) = running.child.try_wait()? {
@@ -62,87 +97,54 @@ impl Running {
         Ok(running)
     }
 
-    fn pid(&self) -> i32 {
-        self.child.id().cast_signed()
-    }
-
     /// CPU seconds of all its processes so far.
     pub(crate) fn cpu(&self) -> Outcome<f64> {
-        let ticks: u64 = self.tree()?.values().map(|stat| stat.ticks).sum();
-        #[expect(clippy::cast_precision_loss, reason = "it would take years")]
-        Ok(ticks as f64 / self.ticks)
+        self.group.cpu()
     }
 
     /// What memory they take that no other process shares, in KiB.
     pub(crate) fn private(&self) -> Outcome<u64> {
-        self.tree()?.keys().map(|pid| sum_of(*pid, "smaps_rollup", &["Private_Clean:", "Private_Dirty:"])).sum()
+        let names = ["Private_Clean:", "Private_Dirty:"];
+        self.group.processes()?.into_iter().map(|pid| sum_of(pid, "smaps_rollup", &names)).sum()
     }
 
     /// The most that the first of them had resident, in KiB.
     pub(crate) fn most_resident(&self) -> Outcome<u64> {
-        sum_of(self.pid(), "status", &["VmHWM:"])
+        sum_of(self.child.id().cast_signed(), "status", &["VmHWM:"])
     }
 
     /// Waits until it takes no CPU, and so until no session is left that does.
     pub(crate) fn await_end_of_sessions(&self) -> Outcome<()> {
         let begun = Instant::now();
-        let mut before = (self.tree()?.len(), self.cpu()?);
-        let mut since = Instant::now();
-        while since.elapsed() < PAUSE * 15 && begun.elapsed() < PATIENCE {
+        let (mut before, mut since) = (self.cpu()?, Instant::now());
+        while since.elapsed() < REST && begun.elapsed() < PATIENCE {
             thread::park_timeout(PAUSE);
-            let now = (self.tree()?.len(), self.cpu()?);
-            if now != before {
+            let now = self.cpu()?;
+            // A clock that ticks is no work.
+            if now > before + 0.000_5 {
                 (before, since) = (now, Instant::now());
             }
         }
         Ok(())
     }
-
-    /// Itself, its children, theirs, and so on.
-    fn tree(&self) -> Outcome<BTreeMap<i32, Stat>> {
-        let mut others: BTreeMap<i32, Stat> = read_dir("/proc")?
-            .flatten()
-            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-            // Whoever ends meanwhile is with its parent's.
-            .filter_map(|pid| Some((pid, stat(pid)?)))
-            .collect();
-        let mut tree: BTreeMap<i32, Stat> =
-            others.remove(&self.pid()).map(|stat| (self.pid(), stat)).into_iter().collect();
-        loop {
-            let found: Vec<i32> =
-                others.iter().filter(|(_, stat)| tree.contains_key(&stat.parent)).map(|(pid, _)| *pid).collect();
-            if found.is_empty() {
-                return Ok(tree);
-            }
-            tree.extend(found.into_iter().filter_map(|pid| Some((pid, others.remove(&pid)?))));
-        }
-    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let processes: Vec<i32> = self.tree().map(|tree| tree.into_keys().collect()).unwrap_or_default();
         for signal in [Signal::SIGTERM, Signal::SIGKILL] {
-            for pid in &processes {
+            for pid in self.group.processes().unwrap_or_default() {
                 // Gone is as well.
-                let _ = kill(Pid::from_raw(*pid), signal);
+                let _ = kill(Pid::from_raw(pid), signal);
             }
             let begun = Instant::now();
-            while begun.elapsed() < Duration::from_secs(2) && matches!(self.child.try_wait(), Ok(None)) {
+            while begun.elapsed() < END && self.group.processes().is_ok_and(|left| !left.is_empty()) {
+                // Whoever is not waited for is still there.
+                let _ = self.child.try_wait();
                 thread::park_timeout(PAUSE);
             }
         }
         let _ = self.child.wait();
     }
-}
-
-fn stat(pid: i32) -> Option<Stat> {
-    let text = read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // Behind the name, which may hold anything: state, parent, and so on (proc_pid_stat(5)).
-    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
-    let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
-    let ticks = [11, 12, 13, 14].into_iter().filter_map(number).sum();
-    Some(Stat { parent: fields.get(1)?.parse().ok()?, ticks })
 }
 
 /// The sum of these lines of a file of `/proc`, in KiB; of a process that is gone none.
