@@ -89,8 +89,8 @@ pub fn load(
         by_flag = by_flag.with(field.name, value, format!("--{}", field.flag()));
     }
 
-    let (by_file, file_problems) = file_layer(&by_variable, &by_flag, current_directory, &mut looks);
-    problems.splice(0..0, file_problems);
+    let (by_file, file) = file_layer(&by_variable, &by_flag, current_directory, &mut looks);
+    problems.splice(0..0, file.problems);
 
     let share = cli::share(flags, current_directory);
     let layers = join(share.as_ref(), by_file, by_variable, by_flag);
@@ -108,6 +108,7 @@ pub fn load(
     let broken: Vec<_> = problems.iter().filter_map(|problem| problem.setting).collect();
     let mut findings = cross::among_themselves(&loaded, &broken);
     problems.append(&mut findings.problems);
+    problems.iter_mut().for_each(|problem| problem.find(&file.name, &file.text));
     loaded.warnings.append(&mut findings.warnings);
     if problems.is_empty() { Ok(loaded) } else { Err(Problems { list: problems, partial: Box::new(loaded) }) }
 }
@@ -138,33 +139,52 @@ impl Loaded {
     }
 }
 
+/// A settings file as it was found.
+#[derive(Default)]
+struct SettingsFile {
+    /// As problems name it.
+    name: String,
+    text: String,
+    problems: Vec<Problem>,
+}
+
+impl SettingsFile {
+    fn bad(problem: Problem) -> Self {
+        Self { problems: vec![problem], ..Self::default() }
+    }
+}
+
 /// The settings file that variables and flags name, or the default one.
 fn file_layer(
     by_variable: &Layer,
     by_flag: &Layer,
     current_directory: &Path,
     looks: &mut Looks,
-) -> (Layer, Vec<Problem>) {
+) -> (Layer, SettingsFile) {
     let naming = Figment::from(Layer::defaults()).merge(by_variable).merge(by_flag);
     // A name that does not even read is found again, and told, with all other values.
-    let Ok(path) = extract::<PathBuf>(&naming, "config") else { return (Layer::default(), Vec::new()) };
+    let Ok(path) = extract::<PathBuf>(&naming, "config") else { return Default::default() };
     let origin = origins(&naming).remove("config").unwrap_or(Origin::Default);
     let text = match looks.read(&current_directory.join(&path)) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound && origin == Origin::Default => {
-            return (Layer::default(), Vec::new());
+            return Default::default();
         }
         Err(error) => {
             let complaint =
                 format!("found {}, which cannot be read ({error}), expected a settings file", path.display());
-            return (Layer::default(), vec![Problem::of("config", place_of_config(&origin), complaint)]);
+            let problem = Problem::of("config", place_of_config(&origin), complaint);
+            return (Layer::default(), SettingsFile::bad(problem));
         }
     };
     match toml(&text) {
-        Ok(values) => known_keys(&path, values),
+        Ok((text, values)) => {
+            let (layer, problems) = known_keys(&path, values);
+            (layer, SettingsFile { name: path.display().to_string(), text: text.to_owned(), problems })
+        }
         Err((line, complaint)) => {
             let place = format!("{}, line {line}", path.display());
-            (Layer::default(), vec![Problem::new(place, format!("found no TOML, {complaint}"))])
+            (Layer::default(), SettingsFile::bad(Problem::new(place, format!("found no TOML, {complaint}"))))
         }
     }
 }
@@ -176,16 +196,17 @@ fn place_of_config(origin: &Origin) -> String {
     }
 }
 
-/// The keys and values of a file; or the line that is no TOML, and why. The line itself is not shown, unlike in the
+/// The text of a file, its keys and values; or the line that is no TOML, and why. The line itself is not shown, unlike in the
 /// parser's own message: it may hold a password.
-fn toml(bytes: &[u8]) -> Result<Dict, (usize, String)> {
+fn toml(bytes: &[u8]) -> Result<(&str, Dict), (usize, String)> {
     let line = |at: usize| 1 + bytes[..at.min(bytes.len())].iter().filter(|byte| **byte == b'\n').count();
     let text = std::str::from_utf8(bytes)
         .map_err(|error| (line(error.valid_up_to()), "expected UTF-8 throughout".to_owned()))?;
-    Toml::from_str(text).map_err(|error| {
+    let values = Toml::from_str(text).map_err(|error| {
         let at = error.span().map_or(0, |span| span.start);
         (line(at), error.message().lines().collect::<Vec<_>>().join(", "))
-    })
+    })?;
+    Ok((text, values))
 }
 
 /// Takes out the keys that are no settings, each a problem.

@@ -9,7 +9,7 @@
 //! | `load` | reads the layers |
 //! | `looks` | the files that were read, and whether they have changed: the only file in here that touches the disk |
 //! | `cross` | what no setting can tell by itself |
-//! | `problem` | what is wrong, where, and what was expected |
+//! | `problem`, `spot` | what is wrong, where, and what was expected; the place in the settings file, drawn |
 //! | `render`, `ports` | the settings as README table, as settings.toml, as `check` shows them; the ports to publish |
 
 pub mod cli;
@@ -23,6 +23,7 @@ mod ports;
 mod problem;
 mod render;
 mod share;
+mod spot;
 mod table;
 mod units;
 mod value;
@@ -35,6 +36,7 @@ pub use ports::{compose_ports, kubernetes_ports};
 pub use problem::{Problem, Problems};
 pub use render::{BEHIND, readme_table, render_check, render_check_in_colour, settings_file};
 pub use share::Share;
+pub use spot::Spot;
 pub use table::{FIELDS, Settings};
 pub use units::{
     Cidrs, Count, Encoding, Identity, ListenAddresses, ListenSockets, LogFormat, LogLevel, LogRotation, Masquerade,

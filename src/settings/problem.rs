@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::load::Loaded;
+use super::spot::Spot;
 
 /// One thing that keeps the server from starting.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,18 +14,26 @@ pub struct Problem {
     pub place: String,
     /// What was found and what was expected; never a secret.
     pub complaint: String,
+    /// Where that is in the settings file.
+    pub spot: Option<Spot>,
 }
 
 impl Problem {
     /// A problem that is no single setting's.
     #[must_use]
     pub fn new(place: impl Into<String>, complaint: impl Into<String>) -> Self {
-        Self { setting: None, place: place.into(), complaint: complaint.into() }
+        Self { setting: None, place: place.into(), complaint: complaint.into(), spot: None }
     }
 
     /// A problem of one setting.
     pub(super) fn of(setting: &'static str, place: impl Into<String>, complaint: impl Into<String>) -> Self {
         Self { setting: Some(setting), ..Self::new(place, complaint) }
+    }
+
+    /// Finds its spot in the settings file of that name, if it is there.
+    pub(super) fn find(&mut self, file: &str, text: &str) {
+        let key = self.place.strip_prefix(file).and_then(|rest| rest.strip_prefix(": "));
+        self.spot = key.and_then(|key| Spot::of(key, text));
     }
 
     /// A name that no setting has. Its value is not shown: it may be a password under a mistyped name.
@@ -33,9 +42,14 @@ impl Problem {
     }
 }
 
+/// One line; with `{:#}` the spot is drawn below it.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.complaint)
+        write!(f, "{}: {}", self.place, self.complaint)?;
+        match self.spot.as_ref().filter(|_| f.alternate()) {
+            Some(spot) => spot.fmt(f),
+            None => Ok(()),
+        }
     }
 }
 
