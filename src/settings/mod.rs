@@ -37,8 +37,9 @@ pub use render::{BEHIND, readme_table, render_check, render_check_in_colour, set
 pub use share::Share;
 pub use table::{FIELDS, Settings};
 pub use units::{
-    Cidrs, Count, Encoding, Identity, ListenAddresses, ListenSockets, LogFormat, LogLevel, LogRotation, Masquerade,
-    MasqueradeMap, MasqueradeRule, MasqueradeTo, MasqueradeWhen, Octal, Permission, Permissions, PortRange,
-    ProxyProtocol, Rate, Secret, SessionReuse, Size, Slice, Span, TlsMode, TlsVersion, UnknownLetter, UploadMode,
+    Cidrs, CommandLine, Count, Encoding, Hook, Identity, ListenAddresses, ListenSockets, LogFormat, LogLevel,
+    LogRotation, Masquerade, MasqueradeMap, MasqueradeRule, MasqueradeTo, MasqueradeWhen, Octal, Permission,
+    Permissions, PortRange, ProxyProtocol, Rate, Secret, SessionReuse, Size, Slice, Span, TlsMode, TlsVersion,
+    UnknownLetter, UploadMode, WebAddress,
 };
 pub use value::{Expected, Form, Value};
