@@ -143,8 +143,7 @@ async fn open_home(session: &Session, account: &Arc<Account>) -> Result<Home, Re
             }
             home => home,
         };
-        home.inspect(|_| teller.tell_logged_in())
-            .map(|home| if opening.anonymous { home.for_anybody() } else { home })
+        home.inspect(|_| teller.tell_logged_in()).map(|home| if opening.anonymous { home.for_anybody() } else { home })
     });
     opened.await.map_err(|why| {
         events::failed(session.id, "opening the home directory", &format_args!("{}: {why}", account.home.display()));

@@ -109,7 +109,8 @@ impl Members for Rnto {
         let from = member.rename_from.take().ok_or_else(replies::rename_from_first)?;
         let to = member.path(session, &self.0)?;
         let teller = session.teller(Kind::Rename, &member.account);
-        let (from, to) = member.ask(session, |home| home.rename(&from, &to).map(|()| teller.tell_renamed(from, to))).await?;
+        let (from, to) =
+            member.ask(session, |home| home.rename(&from, &to).map(|()| teller.tell_renamed(from, to))).await?;
         events::changed(session.id, &member.account.name, &from, Change::RenamedTo(&to));
         say(replies::renamed())
     }

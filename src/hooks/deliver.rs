@@ -82,14 +82,7 @@ impl Dispatch {
                 }),
             }
         }
-        Self {
-            rules,
-            receivers,
-            running: JoinSet::new(),
-            parcels: HashMap::new(),
-            touches: HashMap::new(),
-            taken: 0,
-        }
+        Self { rules, receivers, running: JoinSet::new(), parcels: HashMap::new(), touches: HashMap::new(), taken: 0 }
     }
 
     async fn go_on(&mut self) {
@@ -210,7 +203,7 @@ async fn gone(rules: Arc<Rules>, number: u64) -> Outcome {
 }
 
 /// As the log names it: what follows the host, or the program, may be a secret.
-fn shown(hook: &Hook) -> String {
+pub(super) fn shown(hook: &Hook) -> String {
     match hook {
         Hook::Web(address) => format!("{}://{}", if address.secure { "https" } else { "http" }, webhook::host(address)),
         Hook::Command(line) => line.words.first().cloned().unwrap_or_default(),

@@ -162,7 +162,7 @@ mod tests {
     }
 
     fn touches(number: u64) -> Box<[Touch]> {
-        Touch::of([format!("/{number}")].iter().map(|path| path.as_bytes()))
+        Touch::of([format!("/{number}")].iter().map(String::as_bytes))
     }
 
     fn all(lane: &mut Lane, now: Instant) -> Vec<u64> {

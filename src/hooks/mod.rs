@@ -139,12 +139,29 @@ pub fn is_trust_needed(settings: &Settings) -> bool {
     hooks(settings).iter().any(|hook| matches!(hook, Hook::Web(address) if address.secure))
 }
 
+/// Who is told of what, and where it waits; nothing if nobody is told of anything.
+#[must_use]
+pub fn in_words(settings: &Settings) -> Vec<String> {
+    let kinds = [Kind::Upload, Kind::Delete, Kind::Rename, Kind::Mkdir, Kind::Login];
+    let told = kinds.map(|kind| kind.hook(settings)).into_iter().filter(|(_, hook)| hook.is_somebody());
+    let mut lines: Vec<String> = told.map(|(setting, hook)| format!("{setting}: {}", deliver::shown(hook))).collect();
+    if !lines.is_empty() {
+        let most =
+            settings.hook_spool_size.limit().map_or("no limit".to_owned(), |_| settings.hook_spool_size.to_string());
+        lines.push(format!("spool {}, {most}", settings.hook_spool.display()));
+    }
+    lines
+}
+
 fn hooks(settings: &Settings) -> [&Hook; 5] {
     [&settings.on_upload, &settings.on_delete, &settings.on_rename, &settings.on_mkdir, &settings.on_login]
 }
 
 fn open(directory: &Path) -> Result<Spool, String> {
     Spool::open(directory).map_err(|error| {
-        format!("hook_spool: {} cannot be used: {error}; expected a directory of this server's own", directory.display())
+        format!(
+            "hook_spool: {} cannot be used: {error}; expected a directory of this server's own",
+            directory.display()
+        )
     })
 }

@@ -192,7 +192,7 @@ mod tests {
             let mut order = Order::default();
             let mut there: Vec<(u64, Vec<String>)> = Vec::new();
             let mut ready = BTreeSet::new();
-            let touched = |paths: &Vec<String>| Touch::of(paths.iter().map(|path| path.as_bytes()));
+            let touched = |paths: &Vec<String>| Touch::of(paths.iter().map(String::as_bytes));
             for (number, (paths, pick)) in plan.into_iter().enumerate() {
                 let number = number as u64;
                 if order.add(number, &touched(&paths)) {

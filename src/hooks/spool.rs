@@ -93,7 +93,8 @@ impl Spool {
     /// It cannot be written or read, or another server has it.
     pub(super) fn open(directory: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        let lock = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(directory.join("lock"))?;
+        let lock =
+            OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(directory.join("lock"))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(io::Error::other("another server uses it")),
@@ -118,7 +119,8 @@ impl Spool {
             hooks::found(directory, within.pending.len());
         }
         hooks::pending(within.pending.len(), 0);
-        let spool = Self { directory: directory.to_owned(), within: Mutex::new(within), added: Notify::new(), _lock: lock };
+        let spool =
+            Self { directory: directory.to_owned(), within: Mutex::new(within), added: Notify::new(), _lock: lock };
         // To find out now whether anything can be written there.
         spool.within().begin_segment(&spool.directory)?;
         Ok(spool)
@@ -160,7 +162,8 @@ impl Spool {
         };
         let Some(file) = file else { return Ok(()) };
         // Others may add theirs meanwhile.
-        let synced = file.sync_data().and_then(|()| if named { Ok(()) } else { File::open(&self.directory)?.sync_all() });
+        let synced =
+            file.sync_data().and_then(|()| if named { Ok(()) } else { File::open(&self.directory)?.sync_all() });
         if synced.is_err() {
             // It is told that it may be lost, and delivered all the same.
             self.within().not_named(number);
@@ -202,7 +205,11 @@ impl Spool {
         segment.left -= 1;
         if segment.left > 0 || is_last {
             let line = format!("{:08x}\n", number - entry.segment);
-            let file = OpenOptions::new().create(true).append(true).mode(0o600).open(done_path(&self.directory, entry.segment));
+            let file = OpenOptions::new()
+                .create(true)
+                .append(true)
+                .mode(0o600)
+                .open(done_path(&self.directory, entry.segment));
             let _ = file.and_then(|mut file| file.write_all(line.as_bytes()));
         } else {
             within.remove(&self.directory, entry.segment);

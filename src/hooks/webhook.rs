@@ -134,7 +134,8 @@ where
 
 /// Too long to answer.
 pub(super) fn too_slow(limit: Duration) -> String {
-    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s (hook_timeout)", limit.as_secs_f64())).to_string()
+    io::Error::new(io::ErrorKind::TimedOut, format!("no answer within {} s (hook_timeout)", limit.as_secs_f64()))
+        .to_string()
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub(super) async fn keep_delivering(mut in_force: InForce, stop: CancellationTok
                     return;
                 }
             }
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         let delivered = async {
             if caught(hooks.deliver(&by_these)).await.is_err() {

@@ -20,7 +20,7 @@ use super::ownership::unusable_homes;
 use super::prepare::Prepared;
 use crate::data::{Admission, Advertiser, PassivePorts, Proxies};
 use crate::files::{Quotas, create_home, openat2_denied};
-use crate::hooks::Hooks;
+use crate::hooks::{self, Hooks};
 use crate::limits::{PaceSettings, Paces, Seats, SharedRates, Stays, Tries};
 use crate::observe::{LogSettings, StartScreen, TransferLog, UserLine};
 use crate::session::Service;
@@ -45,8 +45,7 @@ pub fn build_service(prepared: Prepared) -> Result<Service, String> {
 pub(super) fn build_service_after(before: Option<&Service>, prepared: Prepared) -> Result<Service, String> {
     let settings = prepared.loaded.settings;
     let zone = if settings.use_gmt_times { TimeZone::UTC } else { TimeZone::system() };
-    let transfer_log =
-        settings.transfer_log.as_deref().map(|path| TransferLog::open(path, zone.clone())).transpose();
+    let transfer_log = settings.transfer_log.as_deref().map(|path| TransferLog::open(path, zone.clone())).transpose();
     let transfer_log = transfer_log.map_err(|error| error.to_string())?;
     let hooks = Hooks::new(&settings, prepared.trust, before.map(|before| &before.hooks))?;
     let trusted = settings.trusted_peers.clone();
@@ -186,6 +185,7 @@ pub fn start_screen(prepared: &Prepared) -> StartScreen {
         implicit: settings.tls_listen.iter().collect(),
         http: settings.http_listen.iter().collect(),
         tls: tls_in_words(settings, tls),
+        events: hooks::in_words(settings),
         advertised: advertised(settings),
         passive_ports: own_range(settings).to_string(),
         users: roster

@@ -309,7 +309,10 @@ fn addresses_with_passwords(settings: &Settings) -> impl Iterator<Item = Finding
         (&["on_login"], &settings.on_login),
     ];
     hooks.into_iter().filter(|(_, hook)| **hook == Hook::WithPassword).filter_map(|(about, _)| {
-        refuse(about, "found an address with a name or a password before the host, expected none: hook_secret signs events")
+        refuse(
+            about,
+            "found an address with a name or a password before the host, expected none: hook_secret signs events",
+        )
     })
 }
 
@@ -321,8 +324,7 @@ fn retries_without_a_wait(settings: &Settings) -> Option<Finding> {
 }
 
 fn unsigned_events(settings: &Settings) -> Option<Finding> {
-    let hooks =
-        [&settings.on_upload, &settings.on_delete, &settings.on_rename, &settings.on_mkdir, &settings.on_login];
+    let hooks = [&settings.on_upload, &settings.on_delete, &settings.on_rename, &settings.on_mkdir, &settings.on_login];
     if !settings.hook_secret.is_empty() || !hooks.iter().any(|hook| matches!(hook, Hook::Web(_))) {
         return None;
     }

@@ -3,8 +3,9 @@
 mod commands;
 mod delivery;
 mod documents;
-mod kinds;
 mod kills;
+mod kinds;
+mod lines;
 mod receiver;
 mod spool;
 mod web;

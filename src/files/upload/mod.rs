@@ -140,7 +140,16 @@ impl fmt::Debug for WhenWhole {
 
 impl Upload {
     fn begun(home: Home, path: &VirtualPath, way: Way, position: Option<u64>, charge: Charge) -> Self {
-        Self { home, path: path.clone(), way, position, charge, unsynced: 0, done: false, when_whole: WhenWhole::default() }
+        Self {
+            home,
+            path: path.clone(),
+            way,
+            position,
+            charge,
+            unsynced: 0,
+            done: false,
+            when_whole: WhenWhole::default(),
+        }
     }
 
     fn file(&self) -> &File {

@@ -88,7 +88,13 @@ fn web_address(scheme: &str, text: &str) -> Option<WebAddress> {
     let port = match (uri.port_u16(), after_host.contains(':')) {
         (Some(0), _) | (None, true) => return None,
         (Some(port), _) => port,
-        (None, false) => if secure { 443 } else { 80 },
+        (None, false) => {
+            if secure {
+                443
+            } else {
+                80
+            }
+        }
     };
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
@@ -145,7 +151,10 @@ impl fmt::Display for Hook {
 mod tests {
     use super::*;
 
-    super::super::reads_back!(Hook, "https?://[a-z]{1,8}(\\.[a-z]{2})?(:[1-9][0-9]{1,3})?(/[a-z/?=]{0,9})?|/bin/[a-z]{1,5}( [a-z]{0,4}){0,3}");
+    super::super::reads_back!(
+        Hook,
+        "https?://[a-z]{1,8}(\\.[a-z]{2})?(:[1-9][0-9]{1,3})?(/[a-z/?=]{0,9})?|/bin/[a-z]{1,5}( [a-z]{0,4}){0,3}"
+    );
 
     fn web(text: &str) -> (bool, String, u16, String) {
         match text.parse() {
@@ -188,8 +197,20 @@ mod tests {
     #[test]
     fn what_is_nobody() {
         for text in [
-            "true", "./run", "ftp://host/", "http://", "http:///x", "http://host:0/", "http://host:99999/",
-            "http://host:/", "http://a b/", "/bin/echo 'x", "/bin/echo \\", "/bin/echo \"x\\", "//", "/bin/echo\0",
+            "true",
+            "./run",
+            "ftp://host/",
+            "http://",
+            "http:///x",
+            "http://host:0/",
+            "http://host:99999/",
+            "http://host:/",
+            "http://a b/",
+            "/bin/echo 'x",
+            "/bin/echo \\",
+            "/bin/echo \"x\\",
+            "//",
+            "/bin/echo\0",
         ] {
             assert!(text.parse::<Hook>().is_err() || text == "//", "{text}");
         }

@@ -50,7 +50,8 @@ fn a_receiver_that_fails_is_asked_again_and_not_hammered() {
     }
     assert_eq!(bodies.len(), 30);
     assert!(bodies.values().all(|bodies| bodies.len() == 1));
-    let deliveries = |result: &str| Figures::of(http).get(&format!("longshore_event_deliveries_total{{result=\"{result}\"}}"));
+    let deliveries =
+        |result: &str| Figures::of(http).get(&format!("longshore_event_deliveries_total{{result=\"{result}\"}}"));
     assert_eq!((deliveries("done"), deliveries("failed")), (30.0, (told.len() - 30) as f64));
 }
 

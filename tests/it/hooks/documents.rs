@@ -63,6 +63,9 @@ fn what_is_in_force_is_shown_without_the_key() {
     let output = telling("https://example.org/hook").arguments(&["check"]).run();
     let said = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
-    assert!(said.contains("on_upload = \"https://example.org/hook\"") && said.contains("hook_secret = \"********\""), "{said}");
+    assert!(
+        said.contains("on_upload = \"https://example.org/hook\"") && said.contains("hook_secret = \"********\""),
+        "{said}"
+    );
     assert!(!said.contains(SECRET));
 }

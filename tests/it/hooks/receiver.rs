@@ -113,7 +113,9 @@ impl Receiver {
     /// Waits until this many were taken; returns them.
     #[track_caller]
     pub(super) fn taken(&self, count: usize) -> Vec<Told> {
-        let told = self.wait_until(&format!("{count} are taken"), |told| told.iter().filter(|one| one.is_taken()).count() >= count);
+        let told = self.wait_until(&format!("{count} are taken"), |told| {
+            told.iter().filter(|one| one.is_taken()).count() >= count
+        });
         told.into_iter().filter(Told::is_taken).collect()
     }
 }
@@ -186,8 +188,10 @@ fn answer(stream: impl Read + Write, state: &State) {
         Manner::Answer(code) => (code, String::new()),
         Manner::AnswerWith(code, header) => (code, header + "\r\n"),
         Manner::Hang => {
-            let mut shared =
-                state.1.wait_while(shared, |shared| matches!(shared.manner, Some(Manner::Hang)) && !shared.over).unwrap();
+            let mut shared = state
+                .1
+                .wait_while(shared, |shared| matches!(shared.manner, Some(Manner::Hang)) && !shared.over)
+                .unwrap();
             shared.at_once -= 1;
             return;
         }

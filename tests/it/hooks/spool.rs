@@ -75,9 +75,8 @@ fn clients_do_not_see_the_spool_in_a_home_above_it() {
         client.ask(command, "55");
     }
     // Nor are its bytes the user's.
-    let left = |client: &mut Client| -> u64 {
-        client.ask("AVBL", "213").split_whitespace().last().unwrap().parse().unwrap()
-    };
+    let left =
+        |client: &mut Client| -> u64 { client.ask("AVBL", "213").split_whitespace().last().unwrap().parse().unwrap() };
     assert_eq!(left(&mut client), (10 << 20) - 1);
     assert_eq!(Figures::of(http).get("longshore_events_pending"), 1.0);
 }
@@ -134,6 +133,12 @@ fn what_was_damaged_on_disk_is_told_and_the_rest_is_delivered() {
     wait_until_told(http);
     assert_eq!(Figures::of(http).get("longshore_events_dropped_total"), 1.0);
     let lines = server.end().lines;
-    assert!(lines.iter().any(|line| line.contains("damaged lines in the spool") && line.contains("lines=1")), "{lines:#?}");
-    assert!(lines.iter().any(|line| line.contains("events found in the spool") && line.contains("count=2")), "{lines:#?}");
+    assert!(
+        lines.iter().any(|line| line.contains("damaged lines in the spool") && line.contains("lines=1")),
+        "{lines:#?}"
+    );
+    assert!(
+        lines.iter().any(|line| line.contains("events found in the spool") && line.contains("count=2")),
+        "{lines:#?}"
+    );
 }

@@ -45,11 +45,8 @@ fn a_certificate_of_somebody_else_is_not_believed() {
     for (names, known) in [(&["127.0.0.1"][..], false), (&["other.example.org"], true)] {
         let receiver = Receiver::secure(Manner::Answer(200), config(&authority, names));
         let setup = telling_of_uploads(&receiver.url());
-        let (mut server, http) = start(if known {
-            setup.file("ca.pem", &authority.pem()).variable("FTP_HOOK_CA", "ca.pem")
-        } else {
-            setup
-        });
+        let (mut server, http) =
+            start(if known { setup.file("ca.pem", &authority.pem()).variable("FTP_HOOK_CA", "ca.pem") } else { setup });
         bob(&server).store("file", b"1");
         let line = server.wait_for_line("receiver of events failed");
         assert!(line.contains("TLS: invalid peer certificate"), "{line}");

@@ -140,7 +140,7 @@ fn no_label_is_a_name_or_an_address() {
     for secret in ["bob", "127.0.0.1", "missing", "NONSENSE", "wrong"] {
         assert!(!text.contains(secret), "{secret}: {text}");
     }
-    let known = ["verb", "reply", "direction", "what", "result", "limit", "state", "version", "le"];
+    let known = ["verb", "reply", "direction", "what", "result", "limit", "state", "version", "le", "event"];
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let Some((_, labels)) = line.split_once('{') else { continue };
         for label in labels.split('}').next().unwrap().split("\",") {
