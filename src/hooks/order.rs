@@ -11,12 +11,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 /// What lies deeper counts as the directory at this depth: a client can make paths of two thousand directories.
 const DEEPEST: usize = 32;
 
-/// A path that an event takes.
+/// A path that an event takes: its hash, whose last bit is whether it takes it alone. Many may wait, so they are small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Touch {
-    path: u64,
-    alone: bool,
-}
+pub(super) struct Touch(u64);
 
 /// The events of one receiver that are not over, by their numbers.
 #[derive(Debug, Default)]
@@ -48,13 +45,21 @@ impl Touch {
             let mut own = None;
             for component in path.split(|byte| *byte == b'/').filter(|component| !component.is_empty()).take(DEEPEST) {
                 component.hash(&mut hasher);
-                if let Some(above) = own.replace(hasher.clone().finish()) {
+                if let Some(above) = own.replace(hasher.clone().finish() & !1) {
                     touched.entry(above).or_insert(false);
                 }
             }
             touched.extend(own.map(|own| (own, true)));
         }
-        touched.into_iter().map(|(path, alone)| Self { path, alone }).collect()
+        touched.into_iter().map(|(path, alone)| Self(path | u64::from(alone))).collect()
+    }
+
+    fn path(self) -> u64 {
+        self.0 & !1
+    }
+
+    fn alone(self) -> bool {
+        self.0 & 1 == 1
     }
 }
 
@@ -63,8 +68,8 @@ impl Order {
     pub(super) fn add(&mut self, number: u64, touches: &[Touch]) -> bool {
         let mut missing = 0;
         for touch in touches {
-            let turns = self.paths.entry(touch.path).or_default();
-            let is_first = match (touch.alone, turns.len(), turns.back_mut()) {
+            let turns = self.paths.entry(touch.path()).or_insert_with(|| VecDeque::with_capacity(1));
+            let is_first = match (touch.alone(), turns.len(), turns.back_mut()) {
                 (false, count, Some(Turn::Together { waiting, left })) => {
                     *left += 1;
                     if count > 1 {
@@ -90,7 +95,7 @@ impl Order {
     pub(super) fn over(&mut self, touches: &[Touch]) -> Vec<u64> {
         let mut ready = Vec::new();
         for touch in touches {
-            let Some(turns) = self.paths.get_mut(&touch.path) else { continue };
+            let Some(turns) = self.paths.get_mut(&touch.path()) else { continue };
             let is_over = match turns.front_mut() {
                 Some(Turn::Together { left, .. }) => {
                     *left -= 1;
@@ -104,7 +109,7 @@ impl Order {
             turns.pop_front();
             let granted = match turns.front_mut() {
                 None => {
-                    self.paths.remove(&touch.path);
+                    self.paths.remove(&touch.path());
                     continue;
                 }
                 Some(Turn::Alone(number)) => vec![*number],

@@ -8,7 +8,9 @@
 //! A crash may leave the last line torn; nobody was told that it is there. Nothing is added to a segment that was there when
 //! the spool was opened.
 
-use std::collections::{BTreeMap, HashSet};
+mod files;
+
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
@@ -17,6 +19,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use self::files::{done_path, read_done, segment_path, segments_in};
 use super::event::{Event, Kind};
 use super::losses::Losses;
 use super::order::Touch;
@@ -74,7 +77,7 @@ pub(super) struct Entry {
     pub(super) touches: Arc<[Touch]>,
     segment: u64,
     offset: u64,
-    length: usize,
+    length: u32,
 }
 
 /// What the settings say of adding an event.
@@ -150,7 +153,7 @@ impl Spool {
                 touches,
                 segment: last.first,
                 offset: last.end - line.len() as u64,
-                length: line.len(),
+                length: u32::try_from(line.len()).map_err(io::Error::other)?,
             };
             let synced = limits.fsync.then(|| Arc::clone(&last.file));
             let named = last.named;
@@ -184,7 +187,7 @@ impl Spool {
     pub(super) fn read(&self, number: u64) -> io::Result<Option<Vec<u8>>> {
         let Some(entry) = self.within().pending.get(&number).cloned() else { return Ok(None) };
         let read = || -> io::Result<Vec<u8>> {
-            let mut line = vec![0; entry.length - 1];
+            let mut line = vec![0; entry.length as usize - 1];
             File::open(segment_path(&self.directory, entry.segment))?.read_exact_at(&mut line, entry.offset)?;
             Ok(line)
         };
@@ -241,7 +244,8 @@ impl Within {
                 _ if done.contains(&(number - first)) || !is_whole => {}
                 Ok(event) => {
                     let (kind, touches) = (event.event, event.touches().into());
-                    let entry = Entry { kind, touches, segment: first, offset, length: line.len() };
+                    let length = u32::try_from(line.len()).map_err(io::Error::other)?;
+                    let entry = Entry { kind, touches, segment: first, offset, length };
                     self.pending.insert(number, entry);
                     left += 1;
                 }
@@ -322,44 +326,6 @@ impl Within {
             last.named = false;
         }
     }
-}
-
-fn segment_path(directory: &Path, first: u64) -> PathBuf {
-    directory.join(format!("events-{first:020}.jsonl"))
-}
-
-fn done_path(directory: &Path, first: u64) -> PathBuf {
-    directory.join(format!("events-{first:020}.done"))
-}
-
-/// The segments, in order. What says that events are over whose segment is gone is removed.
-fn segments_in(directory: &Path) -> io::Result<Vec<u64>> {
-    let (mut segments, mut done) = (Vec::new(), Vec::new());
-    for entry in std::fs::read_dir(directory)? {
-        let name = entry?.file_name();
-        let Some(name) = name.to_str().and_then(|name| name.strip_prefix("events-")) else { continue };
-        match name.split_once('.') {
-            Some((first, "jsonl")) => segments.extend(first.parse::<u64>()),
-            Some((first, "done")) => done.extend(first.parse::<u64>()),
-            _ => {}
-        }
-    }
-    segments.sort_unstable();
-    for first in done.into_iter().filter(|first| segments.binary_search(first).is_err()) {
-        std::fs::remove_file(done_path(directory, first))?;
-    }
-    Ok(segments)
-}
-
-/// How many lines are before each event of a segment that is over. A torn line says nothing.
-fn read_done(path: &Path) -> io::Result<HashSet<u64>> {
-    let text = match std::fs::read(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(HashSet::new()),
-        Err(error) => return Err(error),
-    };
-    let lines = text.split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\n"));
-    Ok(lines.filter_map(|line| u64::from_str_radix(std::str::from_utf8(line).ok()?, 16).ok()).collect())
 }
 
 #[cfg(test)]
