@@ -1,11 +1,12 @@
 //! The receiver and the event that README.md shows, held to reality.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::channel;
 
 use super::receiver::{Manner, Receiver};
 use super::{SECRET, bob, start, telling, telling_of_uploads, wait_until_told};
-use crate::wire::free_port;
+use crate::wire::{PATIENCE, free_port};
 
 fn block(kind: &str) -> String {
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
@@ -21,21 +22,33 @@ fn the_receiver_of_the_readme_knows_what_is_signed() {
     let program = block("python").replace("8000", &port.to_string());
     let mut receiver = Command::new("/usr/bin/python3");
     receiver.args(["-u", "-c", &program]).env_clear().env("HOOK_SECRET", SECRET);
-    let mut receiver = receiver.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut said = BufReader::new(receiver.stdout.take().unwrap()).lines();
+    let mut receiver = Python(receiver.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+    let lines = BufReader::new(receiver.0.stdout.take().unwrap()).lines();
+    let (tell, said) = channel();
+    std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| tell.send(line)));
     let url = format!("http://127.0.0.1:{port}/");
     let (server, http) = start(telling_of_uploads(&url));
     bob(&server).store("report.csv", b"12345");
-    let line = said.next().unwrap().unwrap();
+    let line = said.recv_timeout(PATIENCE).unwrap();
     assert!(line.contains("/report.csv") && line.contains('5'), "{line}");
     wait_until_told(http);
     let (mut server, _) = start(telling_of_uploads(&url).variable("FTP_HOOK_SECRET", "another"));
     bob(&server).store("report.csv", b"12345");
     let line = server.wait_for_line("receiver of events failed");
     assert!(line.contains("it answered 403"), "{line}");
-    receiver.kill().unwrap();
-    receiver.wait().unwrap();
-    assert!(said.next().is_none(), "it took nothing else");
+    drop(receiver);
+    assert_eq!(said.iter().count(), 0, "it took nothing else");
+}
+
+/// Ends with the test, whatever becomes of that.
+struct Python(Child);
+
+impl Drop for Python {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// The event that is shown has the fields of a real one, in their order.
