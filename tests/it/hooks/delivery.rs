@@ -126,6 +126,25 @@ fn nothing_overtakes_what_came_before_it() {
     }
 }
 
+/// However often one event is refused, it holds up those about its own path only.
+#[test]
+fn what_is_never_taken_holds_up_nothing_else() {
+    let receiver = Receiver::start(Manner::Refuse("/bad".to_owned()));
+    let (server, http) = start(telling_of_uploads(&receiver.url()));
+    let mut client = bob(&server);
+    client.store("bad", b"1");
+    let mut want = store_many(&mut client, 10);
+    client.store("bad", b"12");
+    assert_eq!(sizes(&receiver.taken(30)), want);
+    assert_eq!(Figures::of(http).get("longshore_events_pending"), 2.0);
+    let told = receiver.told();
+    assert!(told.iter().filter(|one| one.text("path") == "/bad").all(|one| one.event["size"] == 1), "{told:#?}");
+    receiver.become_one_that(Manner::Answer(200));
+    want.insert("/bad".to_owned(), vec![1, 2]);
+    assert_eq!(sizes(&receiver.taken(32)), want);
+    wait_until_told(http);
+}
+
 /// Whom one setting names has nothing to do with whom another does.
 #[test]
 fn one_receiver_that_hangs_does_not_hold_up_another() {

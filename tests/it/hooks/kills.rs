@@ -46,6 +46,8 @@ fn what_was_answered_226_is_told_whatever_is_killed() {
         telling_of_uploads(&format!("http://{receiver_address}/"))
             .variable("FTP_HOME_ROOT", &homes.path().display().to_string())
             .variable("FTP_HOOK_SPOOL", &spool.display().to_string())
+            // So that segments are begun and removed.
+            .variable("FTP_HOOK_SPOOL_SIZE", "200000")
     };
     let stored = Stored::default();
     let mut told = Vec::new();

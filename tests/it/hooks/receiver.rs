@@ -30,6 +30,8 @@ pub(super) enum Manner {
     Answer(u16),
     /// With this header.
     AnswerWith(u16, String),
+    /// Takes all but what is about this path.
+    Refuse(String),
     /// Says nothing until its manner changes, and drops the connection then.
     Hang,
 }
@@ -187,6 +189,7 @@ fn answer(stream: impl Read + Write, state: &State) {
     let (code, header) = match manner {
         Manner::Answer(code) => (code, String::new()),
         Manner::AnswerWith(code, header) => (code, header + "\r\n"),
+        Manner::Refuse(path) => (if shared.told[place].text("path") == path { 500 } else { 200 }, String::new()),
         Manner::Hang => {
             let mut shared = state
                 .1

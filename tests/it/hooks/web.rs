@@ -59,9 +59,12 @@ fn a_certificate_of_somebody_else_is_not_believed() {
 fn a_name_is_looked_up() {
     let receiver = Receiver::start(Manner::Answer(200));
     let url = format!("http://localhost:{}/", receiver.address.port());
-    let (server, _) = start(telling_of_uploads(&url));
+    // The key may be in a file.
+    let setup = telling_of_uploads(&url).file("key", &format!("{SECRET}\n"));
+    let (server, _) = start(setup.variable("FTP_HOOK_SECRET", "").variable("FTP_HOOK_SECRET_FILE", "key"));
     bob(&server).store("file", b"1");
     let told = receiver.taken(1);
+    assert!(told[0].is_signed(SECRET), "{:?}", told[0].headers);
     assert_eq!(told[0].headers["host"], format!("localhost:{}", receiver.address.port()));
 }
 
