@@ -147,7 +147,6 @@ impl Dispatch {
         match outcome {
             Outcome::Delivered => {
                 self.touches.remove(&number);
-                hooks::delivered();
                 if let News::Up(after) = lane.delivered(number, &touches, now) {
                     hooks::up(settings, &shown(hook), after);
                 }
@@ -190,6 +189,7 @@ async fn deliver(rules: Arc<Rules>, hook: Hook, number: u64) -> Outcome {
     };
     match sent {
         Ok(()) => {
+            hooks::delivered();
             off_reactor(move || rules.spool.over(number)).await;
             Outcome::Delivered
         }

@@ -41,7 +41,14 @@ fn telling_of_uploads(url: &str) -> Setup {
 /// All that was to be told has been.
 #[track_caller]
 fn wait_until_told(http: SocketAddr) {
-    wait_until("nothing is pending", || Figures::of(http).get("longshore_events_pending") == 0.0);
+    wait_until_pending(http, 0);
+}
+
+/// So many events wait: a receiver has the others a moment before the server counts that.
+#[track_caller]
+fn wait_until_pending(http: SocketAddr, count: u32) {
+    let is_so = || Figures::of(http).get("longshore_events_pending") == f64::from(count);
+    wait_until(&format!("{count} events are pending"), is_so);
 }
 
 fn start(setup: Setup) -> (Running, SocketAddr) {

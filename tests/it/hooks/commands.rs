@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{bob, start, telling, telling_of_uploads, wait_until_told};
+use super::{bob, start, telling, telling_of_uploads, wait_until_pending, wait_until_told};
 use crate::binary::Setup;
-use crate::http::figures::Figures;
 use crate::wire::wait_until;
 
 /// A setup whose uploads are told to this script, with these words behind it.
@@ -106,7 +105,7 @@ fn a_command_that_hangs_is_killed_with_all_that_it_started() {
     let line = server.wait_for_line("receiver of events failed");
     assert!(line.contains("hook_timeout"), "{line}");
     wait_until("both are gone", || !pids.iter().any(|pid| lives(pid)));
-    assert_eq!(Figures::of(http).get("longshore_events_pending"), 1.0);
+    wait_until_pending(http, 1);
 }
 
 /// The end of the server is theirs too: they would be run twice at once after the next start.

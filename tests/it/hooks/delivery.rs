@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::receiver::{Manner, Receiver, Told};
-use super::{bob, start, telling, telling_of_uploads, wait_until_told};
+use super::{bob, start, telling, telling_of_uploads, wait_until_pending, wait_until_told};
 use crate::http::figures::Figures;
 use crate::wire::free_port;
 
@@ -82,7 +82,7 @@ fn a_receiver_that_is_not_there_is_told_when_it_comes() {
     let want = store_many(&mut bob(&server), 5);
     let line = server.wait_for_line("receiver of events failed");
     assert!(line.contains("Connection refused"), "{line}");
-    assert_eq!(Figures::of(http).get("longshore_events_pending"), 15.0);
+    wait_until_pending(http, 15);
     let receiver = Receiver::at(address, Manner::Answer(200));
     assert_eq!(sizes(&receiver.taken(15)), want);
     let line = server.wait_for_line("receiver of events is well again");
@@ -136,7 +136,7 @@ fn what_is_never_taken_holds_up_nothing_else() {
     let mut want = store_many(&mut client, 10);
     client.store("bad", b"12");
     assert_eq!(sizes(&receiver.taken(30)), want);
-    assert_eq!(Figures::of(http).get("longshore_events_pending"), 2.0);
+    wait_until_pending(http, 2);
     let told = receiver.told();
     assert!(told.iter().filter(|one| one.text("path") == "/bad").all(|one| one.event["size"] == 1), "{told:#?}");
     receiver.become_one_that(Manner::Answer(200));
@@ -156,7 +156,7 @@ fn one_receiver_that_hangs_does_not_hold_up_another() {
         client.ask(&format!("DELE file{file}"), "250");
     }
     assert_eq!(well.taken(21).len(), 21);
-    assert_eq!(Figures::of(http).get("longshore_events_pending"), 20.0);
+    wait_until_pending(http, 20);
     assert!(stuck.told().len() <= 8);
 }
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use super::receiver::{Manner, Receiver};
-use super::{bob, start, telling, telling_of_uploads, wait_until_told};
+use super::{bob, start, telling, telling_of_uploads, wait_until_pending, wait_until_told};
 use crate::http::figures::Figures;
 use crate::wire::{Client, all_of};
 
@@ -78,7 +78,7 @@ fn clients_do_not_see_the_spool_in_a_home_above_it() {
     let left =
         |client: &mut Client| -> u64 { client.ask("AVBL", "213").split_whitespace().last().unwrap().parse().unwrap() };
     assert_eq!(left(&mut client), (10 << 20) - 1);
-    assert_eq!(Figures::of(http).get("longshore_events_pending"), 1.0);
+    wait_until_pending(http, 1);
 }
 
 #[test]

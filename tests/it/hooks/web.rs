@@ -8,7 +8,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::receiver::{Manner, Receiver};
-use super::{SECRET, bob, start, telling_of_uploads, wait_until_told};
+use super::{SECRET, bob, start, telling_of_uploads, wait_until_pending, wait_until_told};
 use crate::authority::Authority;
 use crate::binary::Setup;
 use crate::http::figures::Figures;
@@ -51,7 +51,7 @@ fn a_certificate_of_somebody_else_is_not_believed() {
         let line = server.wait_for_line("receiver of events failed");
         assert!(line.contains("TLS: invalid peer certificate"), "{line}");
         assert!(receiver.told().is_empty());
-        assert_eq!(Figures::of(http).get("longshore_events_pending"), 1.0);
+        wait_until_pending(http, 1);
     }
 }
 
