@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 
 use super::receiver::{Manner, Receiver};
 use super::{start, telling_of_uploads, wait_until_told};
-use crate::binary::Setup;
+use crate::binary::{PROGRAM, Setup};
 use crate::wire::{Client, free_port, wait_until};
 
 const ROUNDS: usize = 6;
@@ -35,6 +35,37 @@ fn tear(spool: &Path) {
     let last = entries.filter(|path| path.extension().is_some_and(|extension| extension == "jsonl")).max().unwrap();
     let mut file = std::fs::File::options().append(true).open(last).unwrap();
     file.write_all(b"{\"id\":\"torn\",\"event\":\"upl").unwrap();
+}
+
+/// Killed at the moment at which an event is written: nobody has heard yet that the deed is done.
+#[test]
+fn an_event_is_there_before_its_reply() {
+    let kill = ["-e", "trace=pwrite64", "-e", "inject=pwrite64:signal=KILL"];
+    let words = [&["/usr/bin/strace", "-D", "-f", "-qq", "-o", "/dev/null"][..], &kill, &[PROGRAM]].concat();
+    let begin = |event: &str| {
+        let server =
+            telling_of_uploads("").variable(&format!("FTP_ON_{event}"), "http://127.0.0.1:1/").program(&words).start();
+        let mut client = Client::connect(server.address);
+        client.expect("220");
+        client.ask("USER bob", "331");
+        (server, client)
+    };
+    let (server, mut client) = begin("LOGIN");
+    assert_eq!(client.say("PASS secret"), "");
+    server.wait();
+    for (event, deed) in [("UPLOAD", "STOR new"), ("DELETE", "DELE file"), ("MKDIR", "MKD new"), ("RENAME", "RNTO new")]
+    {
+        let (server, mut client) = begin(event);
+        std::fs::write(server.folder().join("home/bob/file"), "1").unwrap();
+        client.ask("PASS secret", "230");
+        client.ask("RNFR file", "350");
+        let data = client.open();
+        let reply = client.say(deed);
+        drop(data);
+        let reply = if reply.starts_with("150") { client.reply() } else { reply };
+        assert_eq!(reply, "", "{deed}");
+        server.wait();
+    }
 }
 
 #[test]
