@@ -86,7 +86,7 @@ fn a_spool_that_clients_could_reach_is_refused() {
     for place in ["home/bob", "home/bob/spool", "home/bob/a/b"] {
         let setup = telling("http://127.0.0.1:1/");
         let path = setup.path(place).display().to_string();
-        let output = setup.variable("FTP_HOOK_SPOOL", &path).run();
+        let output = setup.variable("FTP_HOOK_SPOOL", &path).arguments(&["check"]).run();
         let said = String::from_utf8(output.stderr).unwrap();
         assert!(said.contains(&format!("FTP_HOOK_SPOOL: found {path}, which clients at home in ")), "{said}");
         assert_eq!(output.status.code(), Some(2));
