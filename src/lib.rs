@@ -11,6 +11,7 @@
 //! | things | [`limits`] | how many sessions, how many tries, how many bytes a second |
 //! | things | [`observe`] | being seen: the log and the transfer log |
 //! | things | [`tls`] | whom clients see, and the tie between a control connection and its data connections |
+//! | things | [`hooks`] | events: webhooks and commands that are told of uploads and the like |
 //! | wire | [`data`] | the second connection: passive, active, and the copying of bytes |
 //! | wire | [`session`] | the states of one conversation |
 //! | wire | [`commands`] | one page per family of commands |
@@ -30,6 +31,7 @@
 pub mod commands;
 pub mod data;
 pub mod files;
+pub mod hooks;
 pub mod http;
 pub mod limits;
 pub mod listing;

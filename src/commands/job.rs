@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Ran, say};
 use crate::data::{Body, DataPlan, Failure, Outgoing, Patience, Progress, Report, Transfer};
 use crate::files::{FileError, PendingUpload};
+use crate::hooks::{Kind, Teller};
 use crate::limits::{Direction, Pace};
 use crate::observe::events::SessionId;
 use crate::observe::{self, What, events};
@@ -43,8 +44,10 @@ impl Job {
     /// A file, from the client.
     pub(super) fn upload(self, session: &Session, member: &Member, upload: PendingUpload, opening: Reply) -> Ran {
         let record = self.record(session, member, Direction::Upload, upload.path().clone(), What::File);
-        let body = Body::Receive { upload, ascii: record.ascii };
-        self.begin(session, member, body, opening, record)
+        let progress = Arc::new(Progress::new());
+        let teller = session.teller(Kind::Upload, &member.account);
+        let body = Body::Receive { upload: told_of(upload, teller, &progress), ascii: record.ascii };
+        self.begin_with(progress, session, member, body, opening, record)
     }
 
     fn record(
@@ -70,6 +73,18 @@ impl Job {
     }
 
     fn begin(self, session: &Session, member: &Member, body: Body, opening: Reply, record: Record) -> Ran {
+        self.begin_with(Arc::new(Progress::new()), session, member, body, opening, record)
+    }
+
+    fn begin_with(
+        self,
+        progress: Arc<Progress>,
+        session: &Session,
+        member: &Member,
+        body: Body,
+        opening: Reply,
+        record: Record,
+    ) -> Ran {
         if self.plan.is_none() {
             return say(replies::use_port_or_pasv());
         }
@@ -87,7 +102,7 @@ impl Job {
             Direction::Upload => IfClientLeaves::Stop,
             Direction::Download => IfClientLeaves::Finish,
         };
-        let (progress, stop) = (Arc::new(Progress::new()), CancellationToken::new());
+        let stop = CancellationToken::new();
         let (moved, stopped) = (Arc::clone(&progress), stop.clone());
         let work = async move {
             let report = transfer.run(&moved, &stopped).await;
@@ -97,6 +112,15 @@ impl Job {
         let work = Box::pin(work);
         Ok(Outcome::Work(Box::new(Task { opening: Some(opening), progress, stop, if_client_leaves, work })))
     }
+}
+
+/// The upload, and whoever is to be told of it once the file is whole.
+fn told_of(upload: PendingUpload, teller: Teller, progress: &Arc<Progress>) -> PendingUpload {
+    if !teller.is_heard() {
+        return upload;
+    }
+    let (path, moved) = (upload.path().clone(), Arc::clone(progress));
+    upload.when_whole(move |size| teller.tell_uploaded(&path, size, moved.bytes()))
 }
 
 /// What the logs tell of a transfer.

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{Anyone, Command, DuringWork, Feature, Ran, Spec, say};
 use crate::data::DataPlan;
 use crate::files::{self, Home, Uploads, off_reactor};
+use crate::hooks::Kind;
 use crate::limits::{Stay, one_address};
 use crate::observe::events;
 use crate::path::VirtualPath;
@@ -131,6 +132,7 @@ async fn open_home(session: &Session, account: &Arc<Account>) -> Result<Home, Re
         quota: account.quota.and_then(Size::limit),
         quotas: session.service.quotas.clone(),
     };
+    let teller = session.teller(Kind::Login, account);
     let opened = off_reactor(move || {
         let modes = files::Modes { file: settings.file_mode.0, directory: settings.dir_mode.0 };
         let open = || Home::open(&opening.home, opening.permissions, modes, uploads.clone());
@@ -141,7 +143,7 @@ async fn open_home(session: &Session, account: &Arc<Account>) -> Result<Home, Re
             }
             home => home,
         };
-        home.map(|home| if opening.anonymous { home.for_anybody() } else { home })
+        home.inspect(|_| teller.tell_logged_in()).map(|home| if opening.anonymous { home.for_anybody() } else { home })
     });
     opened.await.map_err(|why| {
         events::failed(session.id, "opening the home directory", &format_args!("{}: {why}", account.home.display()));

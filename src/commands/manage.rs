@@ -1,6 +1,7 @@
 //! Names on disk: MKD, RMD, DELE, RNFR, RNTO (RFC 959 section 4.1.3).
 
 use super::{Command, Members, Ran, Spec, say};
+use crate::hooks::Kind;
 use crate::observe::events::{self, Change};
 use crate::protocol::{Argument, Syntax, replies};
 use crate::session::{Member, Session};
@@ -19,7 +20,8 @@ impl Command for Mkd {
 impl Members for Mkd {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         let path = member.path(session, &self.0)?;
-        let made = member.ask(session, |home| home.make_directory(&path).map(|()| path)).await?;
+        let teller = session.teller(Kind::Mkdir, &member.account);
+        let made = member.ask(session, |home| home.make_directory(&path).map(|()| teller.tell(path))).await?;
         events::changed(session.id, &member.account.name, &made, Change::DirectoryMade);
         say(replies::directory_created(&session.encoding.encode(made.as_bytes())))
     }
@@ -39,7 +41,8 @@ impl Command for Rmd {
 impl Members for Rmd {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         let path = member.path(session, &self.0)?;
-        let removed = member.ask(session, |home| home.remove_directory(&path).map(|()| path)).await?;
+        let teller = session.teller(Kind::Rmdir, &member.account);
+        let removed = member.ask(session, |home| home.remove_directory(&path).map(|()| teller.tell(path))).await?;
         events::changed(session.id, &member.account.name, &removed, Change::DirectoryRemoved);
         say(replies::directory_removed())
     }
@@ -59,7 +62,8 @@ impl Command for Dele {
 impl Members for Dele {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         let path = member.path(session, &self.0)?;
-        let removed = member.ask(session, |home| home.delete(&path).map(|()| path)).await?;
+        let teller = session.teller(Kind::Delete, &member.account);
+        let removed = member.ask(session, |home| home.delete(&path).map(|()| teller.tell(path))).await?;
         events::changed(session.id, &member.account.name, &removed, Change::Deleted);
         say(replies::file_removed())
     }
@@ -104,7 +108,9 @@ impl Members for Rnto {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         let from = member.rename_from.take().ok_or_else(replies::rename_from_first)?;
         let to = member.path(session, &self.0)?;
-        let (from, to) = member.ask(session, |home| home.rename(&from, &to).map(|()| (from, to))).await?;
+        let teller = session.teller(Kind::Rename, &member.account);
+        let (from, to) =
+            member.ask(session, |home| home.rename(&from, &to).map(|()| teller.tell_renamed(from, to))).await?;
         events::changed(session.id, &member.account.name, &from, Change::RenamedTo(&to));
         say(replies::renamed())
     }

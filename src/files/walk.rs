@@ -2,10 +2,13 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use cap_std::fs::{Dir, DirEntry, OpenOptions, OpenOptionsExt, ReadDir};
 use rustix::fs::{OFlags, PROC_SUPER_MAGIC, fstatfs};
+
+use crate::path::is_reserved;
 
 /// The entries of a tree that are no directories, in no order. As many directories are open as the tree is deep.
 pub(super) struct Walk {
@@ -41,6 +44,10 @@ impl Walk {
                     Some(entry) => {
                         let entry = entry?;
                         if entry.file_type()?.is_dir() {
+                            // A directory of the server's own, as the spool of events is, is nobody's.
+                            if is_reserved(entry.file_name().as_bytes()) {
+                                continue;
+                            }
                             level.within.push(entry.file_name());
                             continue;
                         }

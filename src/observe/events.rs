@@ -4,6 +4,8 @@
 //! strings, which both forms escape: no client can forge a line. What anybody can bring about is not told without end,
 //! see `floods.rs`.
 
+pub mod hooks;
+
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

@@ -4,7 +4,9 @@
 use std::sync::LazyLock;
 
 use prometheus::core::Collector;
-use prometheus::{HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts, Registry, exponential_buckets};
+use prometheus::{
+    HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry, exponential_buckets,
+};
 
 use super::{Transfer, What};
 use crate::limits::{Direction, Refusal};
@@ -17,6 +19,8 @@ const SECONDS: [f64; 10] = [0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0, 1800.0,
 /// The settings and columns of users.conf whose limits clients may meet.
 const LIMITS: [&str; 7] =
     ["max_cons", "max_per_ip", "max_per_user", "ban_after", "proxy_from", "passive_ports", "quota"];
+/// What others are told of.
+const EVENTS: [&str; 6] = ["upload", "delete", "rmdir", "rename", "mkdir", "login"];
 
 /// One for the process, as the log is.
 static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
@@ -35,6 +39,10 @@ struct Metrics {
     reloads: IntCounterVec,
     log_lines_dropped: IntCounter,
     panics: IntCounter,
+    events: IntCounterVec,
+    events_pending: IntGauge,
+    events_dropped: IntCounter,
+    event_deliveries: IntCounterVec,
 }
 
 /// How something ended that can go well or not.
@@ -132,6 +140,25 @@ pub(super) fn panicked() {
     METRICS.panics.inc();
 }
 
+/// An event is in the spool; its kind is one of [`EVENTS`].
+pub(super) fn event_added(kind: &'static str) {
+    debug_assert!(EVENTS.contains(&kind), "{kind}");
+    METRICS.events.with_label_values(&[kind]).inc();
+}
+
+pub(super) fn events_pending(more: usize, fewer: usize) {
+    let change = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    METRICS.events_pending.add(change(more) - change(fewer));
+}
+
+pub(super) fn events_dropped(count: usize) {
+    METRICS.events_dropped.inc_by(count as u64);
+}
+
+pub(super) fn event_delivered(ended: Ended) {
+    METRICS.event_deliveries.with_label_values(&[ended.label()]).inc();
+}
+
 impl Metrics {
     fn new() -> Self {
         let registry = Registry::new();
@@ -182,6 +209,27 @@ impl Metrics {
                 "Lines that a log had no room for or could not write.",
             ),
             panics: counter(&registry, "longshore_panics_total", "Errors in the program that ended a task."),
+            events: counters(
+                &registry,
+                "longshore_events_total",
+                "Events that others are to be told of (on_upload and so on), by kind.",
+                &["event"],
+            ),
+            events_pending: registered(
+                &registry,
+                IntGauge::new("longshore_events_pending", "Events in the spool that their receivers do not have yet."),
+            ),
+            events_dropped: counter(
+                &registry,
+                "longshore_events_dropped_total",
+                "Events that nobody will be told of: the spool had no room, or their setting was emptied.",
+            ),
+            event_deliveries: counters(
+                &registry,
+                "longshore_event_deliveries_total",
+                "Attempts to deliver an event, by result.",
+                &["result"],
+            ),
             registry,
         };
         metrics.begin_at_zero();
@@ -192,6 +240,9 @@ impl Metrics {
     fn begin_at_zero(&self) {
         for limit in LIMITS {
             self.refusals.with_label_values(&[limit]);
+        }
+        for event in EVENTS {
+            self.events.with_label_values(&[event]);
         }
         let moved =
             [(Direction::Upload, What::File), (Direction::Download, What::File), (Direction::Download, What::Listing)];
@@ -205,6 +256,7 @@ impl Metrics {
         for ended in Ended::ALL {
             self.logins.with_label_values(&[ended.label()]);
             self.reloads.with_label_values(&[ended.label()]);
+            self.event_deliveries.with_label_values(&[ended.label()]);
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct StartScreen {
     pub http: Vec<SocketAddr>,
     /// Whether TLS is spoken, and with which certificate, in words.
     pub tls: Vec<String>,
+    /// Who is told of events, and where these wait, in words; nothing if nobody is.
+    pub events: Vec<String>,
     /// The address that clients are told in PASV, in words.
     pub advertised: String,
     /// The ports of passive data connections.
@@ -65,6 +67,7 @@ impl StartScreen {
             ("passive", vec![self.passive_ports.clone()]),
             ("users", self.users.iter().map(ToString::to_string).collect()),
             ("limits", self.limits.clone()),
+            ("events", self.events.clone()),
             ("process", vec![self.process.clone()]),
         ] {
             let titles = std::iter::once(title).chain(std::iter::repeat(""));
@@ -98,6 +101,7 @@ mod tests {
             implicit: vec!["0.0.0.0:990".parse().unwrap()],
             http: vec!["[::]:8080".parse().unwrap()],
             tls: vec!["allowed".to_owned(), "ftp.example.org".to_owned()],
+            events: vec!["on_upload http://192.0.2.9".to_owned()],
             advertised: "192.0.2.1".to_owned(),
             passive_ports: "30000-30009".to_owned(),
             users: vec![user("bob", "/srv/ftp/bob", "elradfmwMT"), user("anonymous", "/srv/ftp/anonymous", "elr")],
@@ -121,6 +125,7 @@ users      bob elradfmwMT /srv/ftp/bob max_cons=2
            anonymous elr /srv/ftp/anonymous
 limits     512 sessions
            50 from one address
+events     on_upload http://192.0.2.9
 process    uid 1000, gid 1000";
         assert_eq!(screen.lines().join("\n"), want);
     }

@@ -4,6 +4,7 @@ mod accept;
 mod connection;
 mod control;
 mod converse;
+mod delivering;
 mod health;
 mod identity;
 mod kernel_ports;
@@ -53,6 +54,9 @@ type InForce = tokio::sync::watch::Receiver<Arc<Service>>;
 
 /// How long sessions whose transfers were stopped may take to say so and leave.
 const LEAVING: Duration = Duration::from_secs(5);
+
+/// How long it may take to break off what is told of events.
+const BREAKING_OFF: Duration = Duration::from_secs(1);
 
 /// The end of the server, in two steps.
 #[derive(Debug, Clone, Default)]
@@ -162,6 +166,9 @@ impl Server {
         let mut watched = JoinSet::new();
         let http = Arc::new(Http::new(service.subscribe(), stop.clone()));
         listeners.http.into_iter().for_each(|listener| drop(watched.spawn(Arc::clone(&http).serve(listener))));
+        // As long as sessions have something to tell.
+        let (mut delivering, end) = (JoinSet::new(), CancellationToken::new());
+        delivering.spawn(delivering::keep_delivering(service.subscribe(), end.clone()));
         tokio::select! {
             () = stop.cancelled() => {}
             () = keep_resolved(service.subscribe()) => {}
@@ -176,6 +183,9 @@ impl Server {
             // Whoever waits for a disk that does not answer is left behind.
             let _ = timeout(LEAVING, sessions.wait()).await;
         }
+        // What is under way is broken off, and delivered again after the next start.
+        end.cancel();
+        let _ = timeout(BREAKING_OFF, delivering.join_next()).await;
         events::tell_all_floods();
     }
 }

@@ -3,10 +3,13 @@
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::kernel_ports::first_given_out;
 use super::start::own_range;
+use crate::hooks::{self, Trust};
+use crate::path::{RESERVED_PREFIX, is_reserved};
 use crate::settings::{Loaded, Looks, Masquerade, Origin, Problem, Problems, Settings, Surroundings, TlsMode, examine};
 use crate::tls::{self, Tls};
 use crate::users::{AnonymousUser, Finding, Roster, RosterSources, SingleUser, UsersText};
@@ -20,6 +23,8 @@ pub struct Prepared {
     pub roster: Roster,
     /// TLS, unless it is off.
     pub tls: Option<Tls>,
+    /// Whom `https://` receivers of events must be known to, if there are any.
+    pub trust: Option<Trust>,
     /// What an operator should look at.
     pub warnings: Vec<String>,
 }
@@ -54,9 +59,11 @@ pub(super) fn prepare_after(
     let settings = &mut loaded.settings;
     settings.home_root = current_directory.join(&settings.home_root);
     settings.anonymous_path = current_directory.join(&settings.anonymous_path);
+    settings.hook_spool = current_directory.join(&settings.hook_spool);
 
     let tls = if complaints.is_empty() { read_tls(before, &mut loaded, current_directory) } else { Ok(None) };
     let roster = read_roster(&mut loaded, current_directory);
+    let trust = if complaints.is_empty() { read_trust(&mut loaded, current_directory) } else { Ok(None) };
     // Accounts that could not be read are no reason to say that there are none.
     let accounts = roster.as_ref().ok().filter(|_| complaints.is_empty());
     let surroundings = Surroundings {
@@ -71,13 +78,18 @@ pub(super) fn prepare_after(
         complaints.push(complaint);
         None
     });
+    let trust = trust.unwrap_or_else(|complaint| {
+        complaints.push(complaint);
+        None
+    });
+    complaints.extend(roster.as_ref().ok().and_then(|(roster, _)| spool_in_reach(&loaded, roster)));
     match roster {
         Ok((roster, warnings)) if complaints.is_empty() => {
             let mut all = std::mem::take(&mut loaded.warnings);
             all.extend(found.warnings);
             all.extend(warnings.iter().map(ToString::to_string));
             all.extend(tls.as_ref().map(Tls::warnings).unwrap_or_default());
-            Ok(Prepared { loaded, roster, tls, warnings: all })
+            Ok(Prepared { loaded, roster, tls, trust, warnings: all })
         }
         roster => {
             complaints.extend(roster.err().into_iter().flatten());
@@ -130,6 +142,40 @@ fn read_tls(before: Option<&Tls>, loaded: &mut Loaded, current_directory: &Path)
     Tls::load(&options, before).map(Some).map_err(|complaint| {
         let (setting, rest) = complaint.split_once(':').unwrap_or(("tls", &complaint));
         format!("{}:{rest}", loaded.place(setting))
+    })
+}
+
+/// Whom `https://` receivers of events must be known to.
+fn read_trust(loaded: &mut Loaded, current_directory: &Path) -> Result<Option<Trust>, String> {
+    if !hooks::is_trust_needed(&loaded.settings) {
+        return Ok(None);
+    }
+    let file = loaded.settings.hook_ca.as_ref().map(|file| current_directory.join(file));
+    file.iter().for_each(|file| loaded.looks.look_at(file));
+    Trust::load(file.as_deref()).map(Some).map_err(|complaint| {
+        let (setting, rest) = complaint.split_once(':').unwrap_or(("hook_ca", &complaint));
+        format!("{}:{rest}", loaded.place(setting))
+    })
+}
+
+/// Clients must not read what others did, nor remove it before it was told: no name below their homes leads to the spool,
+/// unless one on the way is the server's own.
+fn spool_in_reach(loaded: &Loaded, roster: &Roster) -> Option<String> {
+    let spool = &loaded.settings.hook_spool;
+    let is_reached = |home: &Path| {
+        let below = spool.strip_prefix(home).ok();
+        below.is_some_and(|below| !below.iter().any(|name| is_reserved(name.as_bytes())))
+    };
+    let home = roster.accounts().map(|account| &account.home).find(|home| is_reached(home))?;
+    hooks::is_anybody_told(&loaded.settings).then(|| {
+        format!(
+            "{}: found {}, which clients at home in {} can reach; expected a directory outside of all homes, or one whose \
+             name begins with {}",
+            loaded.place("hook_spool"),
+            spool.display(),
+            home.display(),
+            String::from_utf8_lossy(RESERVED_PREFIX)
+        )
     })
 }
 

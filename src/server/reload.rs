@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::Slot;
 use super::panics::caught;
 use super::prepare::{Complaints, Prepared, prepare_after};
-use super::start::{build_service, fit_out};
+use super::start::{build_service_after, fit_out};
 use super::watch::changed;
 use crate::files::off_reactor;
 use crate::observe::{TransferLog, events};
@@ -113,7 +113,7 @@ impl Reloader {
         let users = prepared.roster.changes_since(old.authenticator.roster());
         let mut warnings = std::mem::take(&mut prepared.warnings);
         warnings.extend(fit_out(&prepared));
-        let service = build_service(prepared).map_err(|error| refused(error.to_string()))?;
+        let service = build_service_after(Some(old), prepared).map_err(refused)?;
         let settings = settings.into_iter().map(|field| field.name).collect();
         let service = go_on(service, old);
         Ok(Renewal { service, looks, settings, need_restart, users, certificate, warnings })

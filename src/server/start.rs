@@ -20,8 +20,9 @@ use super::ownership::unusable_homes;
 use super::prepare::Prepared;
 use crate::data::{Admission, Advertiser, PassivePorts, Proxies};
 use crate::files::{Quotas, create_home, openat2_denied};
+use crate::hooks::{self, Hooks};
 use crate::limits::{PaceSettings, Paces, Seats, SharedRates, Stays, Tries};
-use crate::observe::{LogError, LogSettings, StartScreen, TransferLog, UserLine};
+use crate::observe::{LogSettings, StartScreen, TransferLog, UserLine};
 use crate::session::Service;
 use crate::settings::{Count, FIELDS, Loaded, Masquerade, Origin, PortRange, Settings, TlsMode};
 use crate::tls::Tls;
@@ -35,12 +36,18 @@ const DESCRIPTORS_A_SESSION: u64 = 4;
 /// Sets up what all sessions share.
 ///
 /// # Errors
-/// The transfer log cannot be opened.
-pub fn build_service(prepared: Prepared) -> Result<Service, LogError> {
+/// The transfer log, or the spool of events, cannot be opened: says which setting names it.
+pub fn build_service(prepared: Prepared) -> Result<Service, String> {
+    build_service_after(None, prepared)
+}
+
+/// The same for a server whose sessions were served by another one before.
+pub(super) fn build_service_after(before: Option<&Service>, prepared: Prepared) -> Result<Service, String> {
     let settings = prepared.loaded.settings;
     let zone = if settings.use_gmt_times { TimeZone::UTC } else { TimeZone::system() };
-    let transfer_log =
-        settings.transfer_log.as_deref().map(|path| TransferLog::open(path, zone.clone())).transpose()?;
+    let transfer_log = settings.transfer_log.as_deref().map(|path| TransferLog::open(path, zone.clone())).transpose();
+    let transfer_log = transfer_log.map_err(|error| error.to_string())?;
+    let hooks = Hooks::new(&settings, prepared.trust, before.map(|before| &before.hooks))?;
     let trusted = settings.trusted_peers.clone();
     let admission = Admission { anybody: settings.permit_foreign_addresses, trusted: trusted.clone() };
     let proxies = Proxies::new(settings.proxy_protocol, settings.proxy_from.clone());
@@ -56,6 +63,7 @@ pub fn build_service(prepared: Prepared) -> Result<Service, LogError> {
         sums: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZeroUsize::get))),
         quotas: Quotas::default(),
         transfer_log,
+        hooks,
         zone,
         tls: prepared.tls,
         settings: Arc::new(settings),
@@ -177,6 +185,7 @@ pub fn start_screen(prepared: &Prepared) -> StartScreen {
         implicit: settings.tls_listen.iter().collect(),
         http: settings.http_listen.iter().collect(),
         tls: tls_in_words(settings, tls),
+        events: hooks::in_words(settings),
         advertised: advertised(settings),
         passive_ports: own_range(settings).to_string(),
         users: roster

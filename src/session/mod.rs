@@ -6,6 +6,7 @@ mod outcome;
 mod protection;
 mod refusal;
 mod service;
+mod telling;
 
 pub use ending::Ending;
 pub use member::{Member, Representation};

@@ -6,6 +6,7 @@ use tokio::sync::Semaphore;
 
 use crate::data::{Advertiser, PassivePorts, Proxies};
 use crate::files::Quotas;
+use crate::hooks::Hooks;
 use crate::limits::{Paces, Seats, Stays, Tries};
 use crate::observe::TransferLog;
 use crate::settings::Settings;
@@ -40,6 +41,8 @@ pub struct Service {
     pub quotas: Quotas,
     /// `transfer_log`.
     pub transfer_log: Option<TransferLog>,
+    /// `on_upload` and the like.
+    pub hooks: Hooks,
     /// The zone of the times in LIST (`use_gmt_times`).
     pub zone: jiff::tz::TimeZone,
 }

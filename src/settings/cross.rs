@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use super::load::Loaded;
 use super::problem::Problem;
 use super::table::Settings;
-use super::units::{ListenSockets, Masquerade, ProxyProtocol, TlsMode};
+use super::units::{Hook, ListenSockets, Masquerade, ProxyProtocol, TlsMode};
 
 /// What was found by looking at settings together.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,8 +60,10 @@ pub(super) fn among_themselves(loaded: &Loaded, broken: &[&str]) -> Findings {
         foreign_addresses(settings),
         masquerade_beyond_pasv(settings),
         log_file_switched_off(settings),
+        retries_without_a_wait(settings),
+        unsigned_events(settings),
     ];
-    gather(loaded, checks.into_iter().flatten(), broken)
+    gather(loaded, checks.into_iter().flatten().chain(addresses_with_passwords(settings)), broken)
 }
 
 /// One finding: the settings it is about, the one to change first.
@@ -296,4 +298,35 @@ fn log_file_switched_off(settings: &Settings) -> Option<Finding> {
         return None;
     }
     warn(&["logging_name", "enable_logging"], "the log file is not written, as enable_logging is off")
+}
+
+fn addresses_with_passwords(settings: &Settings) -> impl Iterator<Item = Finding> {
+    let hooks: [(&'static [&'static str], _); 5] = [
+        (&["on_upload"], &settings.on_upload),
+        (&["on_delete"], &settings.on_delete),
+        (&["on_rename"], &settings.on_rename),
+        (&["on_mkdir"], &settings.on_mkdir),
+        (&["on_login"], &settings.on_login),
+    ];
+    hooks.into_iter().filter(|(_, hook)| **hook == Hook::WithPassword).filter_map(|(about, _)| {
+        refuse(
+            about,
+            "found an address with a name or a password before the host, expected none: hook_secret signs events",
+        )
+    })
+}
+
+fn retries_without_a_wait(settings: &Settings) -> Option<Finding> {
+    if settings.hook_retry.limit().is_some() {
+        return None;
+    }
+    refuse(&["hook_retry"], "found 0, expected a wait, lest a receiver that is down be asked without end")
+}
+
+fn unsigned_events(settings: &Settings) -> Option<Finding> {
+    let hooks = [&settings.on_upload, &settings.on_delete, &settings.on_rename, &settings.on_mkdir, &settings.on_login];
+    if !settings.hook_secret.is_empty() || !hooks.iter().any(|hook| matches!(hook, Hook::Web(_))) {
+        return None;
+    }
+    warn(&["hook_secret"], "it is empty, so events go by HTTP without a signature, and anybody could make them up")
 }

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::field::settings;
 use super::units::{
-    Cidrs, Count, Encoding, Identity, ListenAddresses, ListenSockets, LogFormat, LogLevel, LogRotation, Masquerade,
-    MasqueradeMap, Octal, Permissions, PortRange, ProxyProtocol, Rate, Secret, SessionReuse, Slice, Span, TlsMode,
-    TlsVersion, UploadMode,
+    Cidrs, Count, Encoding, Hook, Identity, ListenAddresses, ListenSockets, LogFormat, LogLevel, LogRotation,
+    Masquerade, MasqueradeMap, Octal, Permissions, PortRange, ProxyProtocol, Rate, Secret, SessionReuse, Size, Slice,
+    Span, TlsMode, TlsVersion, UploadMode,
 };
 
 settings! {
@@ -165,6 +165,29 @@ settings! {
 
     /// Addresses with ports, such as `0.0.0.0:8080`, for probes and Prometheus by HTTP: `/livez`, `/readyz`, `/metrics`; empty is none.
     http_listen: ListenSockets = "" at start,
+
+    /// Who is told of each file that has arrived whole: an `http://` or `https://` address, or a command; empty is nobody.
+    on_upload: Hook = "",
+    /// Who is told of each file, and each empty directory, that was deleted; as `on_upload`.
+    on_delete: Hook = "",
+    /// Who is told of each file or directory that has another name; as `on_upload`.
+    on_rename: Hook = "",
+    /// Who is told of each new directory; as `on_upload`.
+    on_mkdir: Hook = "",
+    /// Who is told of each log-in; as `on_upload`.
+    on_login: Hook = "",
+    /// Key of the signature (HMAC-SHA256) that goes with each event by HTTP; empty is no signature.
+    hook_secret: Secret = "",
+    /// Directory where events wait until their receivers have them; one server's own.
+    hook_spool: PathBuf = "/srv/ftp/.longshore-spool" at start,
+    /// Bytes of the events that may wait there; those beyond are lost, which is logged; 0 is no limit.
+    hook_spool_size: Size = "64MiB",
+    /// Time a receiver has to take an event, after which it counts as failed; 0 is no limit.
+    hook_timeout: Span = "30s",
+    /// Wait before the first new attempt at a receiver that failed; it doubles with each, up to 5 minutes.
+    hook_retry: Span = "1s",
+    /// PEM file of those who vouch for `https://` receivers, in place of the public authorities; empty is these.
+    hook_ca: Option<PathBuf> = "",
 }
 
 #[cfg(test)]

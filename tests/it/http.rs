@@ -1,7 +1,7 @@
 //! What `http_listen` answers: probes, and figures for Prometheus.
 
 mod documents;
-mod figures;
+pub(crate) mod figures;
 mod manners;
 mod probes;
 
@@ -44,7 +44,7 @@ fn get(address: SocketAddr, path: &str) -> (u16, String) {
 }
 
 /// The program with HTTP on a free port of loopback, and where that is.
-fn serve(setup: Setup) -> (Running, SocketAddr) {
+pub(crate) fn serve(setup: Setup) -> (Running, SocketAddr) {
     let mut server = setup.variable("FTP_HTTP_LISTEN", "127.0.0.1:0").variable("FTP_LOG_FORMAT", "text").start();
     let line = server.wait_for_line(" http  ");
     let address = line.rsplit(' ').next().unwrap().trim_end_matches('"').parse().unwrap();

@@ -2,6 +2,6 @@
 
 mod files;
 mod lines;
-mod schema;
+pub(crate) mod schema;
 mod secrets;
 mod tools;

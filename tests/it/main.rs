@@ -9,6 +9,7 @@ mod dialogue;
 mod documents;
 mod faults;
 mod harness;
+mod hooks;
 mod http;
 mod kubernetes;
 mod limits;

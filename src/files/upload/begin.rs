@@ -24,8 +24,8 @@ impl PendingUpload {
     /// # Errors
     /// See [`FileError`].
     pub fn begin(self) -> Result<Upload, FileError> {
-        let Self { home, path, plan } = self;
-        match plan {
+        let Self { home, path, plan, when_whole } = self;
+        let begun = match plan {
             Plan::Direct(placement, target) => begin_direct(home, &path, placement, target),
             Plan::Fresh(place, seen) => {
                 let mode = seen.map_or(home.modes().file, |seen| seen.mode & 0o777);
@@ -39,7 +39,11 @@ impl PendingUpload {
             Plan::Extended(place, seen, offset, placement) => {
                 begin_extended(home, &path, place, seen, offset, placement)
             }
-        }
+        };
+        begun.map(|mut upload| {
+            upload.when_whole = when_whole;
+            upload
+        })
     }
 }
 

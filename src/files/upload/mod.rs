@@ -24,6 +24,7 @@ mod seen;
 mod unique;
 mod write;
 
+use std::fmt;
 use std::fs::File;
 
 use self::seen::Seen;
@@ -53,7 +54,12 @@ pub struct PendingUpload {
     home: Home,
     path: VirtualPath,
     plan: Plan,
+    when_whole: WhenWhole,
 }
+
+/// What is done, with its size in bytes, once a file has its name and before anybody is told.
+#[derive(Default)]
+pub(super) struct WhenWhole(Option<Box<dyn FnOnce(u64) + Send>>);
 
 #[derive(Debug)]
 enum Plan {
@@ -88,6 +94,7 @@ pub struct Upload {
     charge: Charge,
     unsynced: u64,
     done: bool,
+    when_whole: WhenWhole,
 }
 
 #[derive(Debug)]
@@ -117,11 +124,32 @@ impl PendingUpload {
     pub fn path(&self) -> &VirtualPath {
         &self.path
     }
+
+    /// The same with something to be done, off the reactor, once the file has its name; it is told its size in bytes.
+    #[must_use]
+    pub fn when_whole(self, then: impl FnOnce(u64) + Send + 'static) -> Self {
+        Self { when_whole: WhenWhole(Some(Box::new(then))), ..self }
+    }
+}
+
+impl fmt::Debug for WhenWhole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "something" } else { "nothing" })
+    }
 }
 
 impl Upload {
     fn begun(home: Home, path: &VirtualPath, way: Way, position: Option<u64>, charge: Charge) -> Self {
-        Self { home, path: path.clone(), way, position, charge, unsynced: 0, done: false }
+        Self {
+            home,
+            path: path.clone(),
+            way,
+            position,
+            charge,
+            unsynced: 0,
+            done: false,
+            when_whole: WhenWhole::default(),
+        }
     }
 
     fn file(&self) -> &File {

@@ -2,7 +2,7 @@
 
 use cap_std::fs::OpenOptions;
 
-use super::{PendingUpload, Placement, Plan, Seen, Target};
+use super::{PendingUpload, Placement, Plan, Seen, Target, WhenWhole};
 use crate::files::jail::open_regular;
 use crate::files::manage::refuse_control_bytes;
 use crate::files::partial;
@@ -30,7 +30,7 @@ impl Home {
             UploadMode::Atomic => self.plan(path, placement)?,
             UploadMode::Direct => self.plan_direct(path, placement)?,
         };
-        Ok(PendingUpload { home: self.clone(), path: path.clone(), plan })
+        Ok(PendingUpload { home: self.clone(), path: path.clone(), plan, when_whole: WhenWhole::default() })
     }
 
     fn plan(&self, path: &VirtualPath, placement: Placement) -> Result<Plan, FileError> {

@@ -45,6 +45,9 @@ impl Upload {
             Way::Direct(_) | Way::Tail(..) => {}
         }
         self.done = true;
+        if let Some(then) = self.when_whole.0.take() {
+            then(size);
+        }
         Ok(size)
     }
 }

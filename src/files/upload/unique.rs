@@ -3,7 +3,7 @@
 use cap_std::fs::OpenOptionsExt;
 
 use super::plan::writing;
-use super::{PendingUpload, Placement, Plan, Target};
+use super::{PendingUpload, Placement, Plan, Target, WhenWhole};
 use crate::files::jail::open_regular;
 use crate::files::manage::refuse_control_bytes;
 use crate::files::place::{Place, Standing};
@@ -57,7 +57,7 @@ impl Home {
             let name = [prefix, b".", &random_suffix()?].concat();
             let path = model.parent().join(&name).map_err(|_| FileError::NameTooLong)?;
             if let Some(plan) = self.plan_unique(&path)? {
-                return Ok(PendingUpload { home: self.clone(), path, plan });
+                return Ok(PendingUpload { home: self.clone(), path, plan, when_whole: WhenWhole::default() });
             }
         }
         Err(FileError::NoUniqueName)

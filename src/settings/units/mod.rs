@@ -3,6 +3,7 @@
 mod address;
 mod choice;
 mod encoding;
+mod hook;
 mod identity;
 mod masquerade;
 mod number;
@@ -17,6 +18,7 @@ mod span;
 pub use address::{Cidrs, ListenAddresses, ListenSockets};
 pub use choice::{LogFormat, LogLevel, LogRotation, ProxyProtocol, SessionReuse, TlsMode, TlsVersion, UploadMode};
 pub use encoding::Encoding;
+pub use hook::{CommandLine, Hook, WebAddress};
 pub use identity::Identity;
 pub use masquerade::{Masquerade, MasqueradeMap, MasqueradeRule, MasqueradeTo, MasqueradeWhen};
 pub use number::{Count, Octal};

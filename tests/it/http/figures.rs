@@ -13,11 +13,11 @@ use crate::binary::Setup;
 use crate::wire::{Client, all_of, free_port, wait_until};
 
 /// Each figure by its name, labels included.
-pub(super) struct Figures(BTreeMap<String, f64>);
+pub(crate) struct Figures(BTreeMap<String, f64>);
 
 impl Figures {
     #[track_caller]
-    pub(super) fn of(http: SocketAddr) -> Self {
+    pub(crate) fn of(http: SocketAddr) -> Self {
         let (status, text) = get(http, "/metrics");
         assert_eq!(status, 200, "{text}");
         let figures = text.lines().filter(|line| !line.starts_with('#')).map(|line| {
@@ -33,7 +33,7 @@ impl Figures {
     }
 
     /// This one; none is there that was not counted yet.
-    fn get(&self, name: &str) -> f64 {
+    pub(crate) fn get(&self, name: &str) -> f64 {
         self.0.get(name).copied().unwrap_or_default()
     }
 
@@ -140,7 +140,7 @@ fn no_label_is_a_name_or_an_address() {
     for secret in ["bob", "127.0.0.1", "missing", "NONSENSE", "wrong"] {
         assert!(!text.contains(secret), "{secret}: {text}");
     }
-    let known = ["verb", "reply", "direction", "what", "result", "limit", "state", "version", "le"];
+    let known = ["verb", "reply", "direction", "what", "result", "limit", "state", "version", "le", "event"];
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         let Some((_, labels)) = line.split_once('{') else { continue };
         for label in labels.split('}').next().unwrap().split("\",") {

@@ -168,11 +168,11 @@ fn what_is_read_at_start_only_is_kept_and_told() {
     let text = "ip = \"127.0.0.2\"\nport = 2\nenable_logging = false\nlogging_name = \"log\"\ntls = \"allowed\"\n\
                 tls_listen = \"127.0.0.1:1\"\numask = \"077\"\nrun_as = \"1:1\"\nlog_level = \"trace\"\n\
                 log_format = \"text\"\nlog_rotation = \"hourly\"\nlog_keep = 1\n\
-                http_listen = \"127.0.0.1:3\"\nwelcome_msg = \"New\"\n";
+                http_listen = \"127.0.0.1:3\"\nhook_spool = \"spool\"\nwelcome_msg = \"New\"\n";
     let line = change(&mut server, text);
     assert!(line.contains("\"settings\":\"welcome_msg\""), "{line}");
     let at_start: Vec<&str> = FIELDS.iter().filter(|field| field.at_start).map(|field| field.name).collect();
-    assert_eq!(at_start.len(), 12);
+    assert_eq!(at_start.len(), 13);
     for name in at_start {
         server.wait_for_line(&format!(
             "\"needs a restart, until then the value in force is kept\",\"setting\":\"{name}\""
