@@ -165,7 +165,7 @@ fn member_status(session: &Session, member: &Member) -> Vec<String> {
         format!("Logged in as: {}", member.account.name),
         format!("TYPE: {representation}; STRUcture: File; MODE: Stream"),
     ];
-    match (&session.running, &member.plan) {
+    match (&session.live.work(), &member.plan) {
         (Some(progress), _) => lines.extend([
             "Data connection open:".to_owned(),
             format!("Total bytes transferred: {}", progress.bytes()),

@@ -42,7 +42,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::http::Http;
 use crate::observe::events;
-use crate::session::Service;
+use crate::session::{Service, Stop};
 use crate::settings::Settings;
 use control::Greeting;
 
@@ -53,15 +53,6 @@ type InForce = tokio::sync::watch::Receiver<Arc<Service>>;
 
 /// How long sessions whose transfers were stopped may take to say so and leave.
 const LEAVING: Duration = Duration::from_secs(5);
-
-/// The end of the server, in two steps.
-#[derive(Debug, Clone, Default)]
-struct Stop {
-    /// Nobody is let in any more, and whoever is idle is told to go.
-    drain: CancellationToken,
-    /// Transfers that still run are stopped.
-    halt: CancellationToken,
-}
 
 /// A server that listens and has not accepted anybody yet.
 pub struct Server {
@@ -160,6 +151,8 @@ impl Server {
         }
         // It answers to the very end, and ends with this.
         let mut watched = JoinSet::new();
+        let board = service.borrow().board.clone();
+        watched.spawn(async move { board.keep_noting().await });
         let http = Arc::new(Http::new(service.subscribe(), stop.clone()));
         listeners.http.into_iter().for_each(|listener| drop(watched.spawn(Arc::clone(&http).serve(listener))));
         tokio::select! {

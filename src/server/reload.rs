@@ -149,7 +149,7 @@ fn keep_those_read_at_start(settings: &mut Settings, old: &Settings) -> Vec<&'st
     names
 }
 
-/// A new service, with all that goes on from the old one: counts and bans, rates and open ports, answers, turns.
+/// A new service, with all that goes on from the old one: counts and bans, rates and open ports, answers, turns, the board.
 fn go_on(new: Service, old: &Service) -> Service {
     let follow = |log: TransferLog| match &old.transfer_log {
         Some(before) => log.after(before),
@@ -165,6 +165,7 @@ fn go_on(new: Service, old: &Service) -> Service {
         advertiser: new.advertiser.after(&old.advertiser),
         sums: Arc::clone(&old.sums),
         quotas: old.quotas.clone(),
+        board: old.board.clone(),
         transfer_log: new.transfer_log.map(follow),
         ..new
     }

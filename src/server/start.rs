@@ -22,7 +22,7 @@ use crate::data::{Admission, Advertiser, PassivePorts, Proxies};
 use crate::files::{Quotas, create_home, openat2_denied};
 use crate::limits::{PaceSettings, Paces, Seats, SharedRates, Stays, Tries};
 use crate::observe::{LogError, LogSettings, StartScreen, TransferLog, UserLine};
-use crate::session::Service;
+use crate::session::{Board, Service};
 use crate::settings::{Count, FIELDS, Loaded, Masquerade, Origin, PortRange, Settings, TlsMode};
 use crate::tls::Tls;
 use crate::users::{Account, Authenticator};
@@ -56,6 +56,7 @@ pub fn build_service(prepared: Prepared) -> Result<Service, LogError> {
         sums: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZeroUsize::get))),
         quotas: Quotas::default(),
         transfer_log,
+        board: Board::default(),
         zone,
         tls: prepared.tls,
         settings: Arc::new(settings),

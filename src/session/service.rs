@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use super::Board;
 use crate::data::{Advertiser, PassivePorts, Proxies};
 use crate::files::Quotas;
 use crate::limits::{Paces, Seats, Stays, Tries};
@@ -40,6 +41,8 @@ pub struct Service {
     pub quotas: Quotas,
     /// `transfer_log`.
     pub transfer_log: Option<TransferLog>,
+    /// Who is there.
+    pub board: Board,
     /// The zone of the times in LIST (`use_gmt_times`).
     pub zone: jiff::tz::TimeZone,
 }

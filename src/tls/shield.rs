@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::server::{NoServerSessionStorage, ProducesTickets};
-use tokio_rustls::rustls::{HandshakeKind, ServerConfig, ServerConnection};
+use tokio_rustls::rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
 use tokio_rustls::server::TlsStream;
 
 use super::certificate::Certificate;
@@ -50,6 +50,8 @@ pub struct Secured {
     client: Option<Client>,
     /// TLS version and cipher suite, for the log.
     pub parameters: String,
+    /// TLS version, as `tls_min_version` has it.
+    pub version: &'static str,
 }
 
 #[derive(Debug, Clone)]
@@ -94,7 +96,7 @@ impl Shield {
         let stream = handshake(self.config(CONTROL_TICKETS), stream).await?;
         let tls = stream.get_ref().1;
         let client = certificate_of(tls).map(|der| Client { der: der.clone(), names: Certificate::names_in(der) });
-        let secured = Secured { shield: Arc::clone(self), client, parameters: parameters(tls) };
+        let secured = Secured { shield: Arc::clone(self), client, parameters: parameters(tls), version: version(tls) };
         Ok((stream, secured))
     }
 
@@ -185,6 +187,10 @@ async fn dismiss<S: AsyncRead + AsyncWrite + Unpin>(mut stream: TlsStream<S>, di
 
 fn certificate_of(tls: &ServerConnection) -> Option<&CertificateDer<'static>> {
     tls.peer_certificates()?.first()
+}
+
+fn version(tls: &ServerConnection) -> &'static str {
+    if tls.protocol_version() == Some(ProtocolVersion::TLSv1_3) { "1.3" } else { "1.2" }
 }
 
 fn parameters(tls: &ServerConnection) -> String {
