@@ -26,6 +26,7 @@ pub(super) enum Repeated {
     SessionOpened,
     LoginFailed,
     Stranger,
+    NotTheOperator,
     Failed,
 }
 
@@ -75,6 +76,7 @@ impl Repeated {
             Self::SessionOpened => "session opened",
             Self::LoginFailed => "log-in failed",
             Self::Stranger => "data connection refused",
+            Self::NotTheOperator => "not the operator",
             Self::Failed => "failed",
         }
     }
@@ -82,7 +84,7 @@ impl Repeated {
     /// As the lines that it stands for are.
     pub(super) fn is_warning(self) -> bool {
         match self {
-            Self::AcceptFailed | Self::ProxyRefused | Self::Stranger | Self::Failed => true,
+            Self::AcceptFailed | Self::ProxyRefused | Self::Stranger | Self::NotTheOperator | Self::Failed => true,
             Self::Refused | Self::SessionOpened | Self::LoginFailed => false,
         }
     }

@@ -56,7 +56,7 @@ pub fn build_service(prepared: Prepared) -> Result<Service, LogError> {
         sums: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZeroUsize::get))),
         quotas: Quotas::default(),
         transfer_log,
-        board: Board::default(),
+        board: Board::new(),
         zone,
         tls: prepared.tls,
         settings: Arc::new(settings),

@@ -25,11 +25,12 @@ use crate::users::Account;
 pub const TICK: Duration = Duration::from_secs(3);
 
 /// All sessions there are, and what is remembered of those that are gone. Clones share it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Board(Arc<Shared>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    opened: Instant,
     here: Mutex<Here>,
     history: Mutex<History>,
     news: Mutex<News>,
@@ -85,6 +86,24 @@ pub struct OnBoard {
 }
 
 impl Board {
+    /// Nobody is there, from now on.
+    #[must_use]
+    pub fn new() -> Self {
+        let shared = Shared {
+            opened: Instant::now(),
+            here: Mutex::default(),
+            history: Mutex::default(),
+            news: Mutex::default(),
+        };
+        Self(Arc::new(shared))
+    }
+
+    /// When the first of a server's boards was opened.
+    #[must_use]
+    pub fn opened(&self) -> Instant {
+        self.0.opened
+    }
+
     /// Puts a session on the board, which ends with `stop`, and when it is kicked.
     #[must_use]
     pub fn enter(&self, id: SessionId, peer: SocketAddr, local: SocketAddr, stop: &Stop) -> OnBoard {
@@ -171,6 +190,12 @@ impl Board {
     #[must_use]
     pub fn news(&self) -> Vec<super::NewsSeen> {
         lock(&self.0.news).seen()
+    }
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -18,7 +18,7 @@ pub use member::{Member, Representation};
 pub use news::{NewsItem, NewsSeen, Tried};
 pub use outcome::{IfClientLeaves, Outcome, Task};
 pub use protection::Protection;
-pub use seen::{Seen, SeenWork};
+pub use seen::{Overview, Seen, SeenWork};
 pub use service::Service;
 pub use stop::Stop;
 

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::Service;
 use crate::data::Progress;
+use crate::limits::Direction;
 
 /// A session at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,6 +66,52 @@ impl SeenWork {
             size: work.size,
             seconds: (work.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
             rate: work.rate(),
+        }
+    }
+}
+
+/// How the server stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overview {
+    /// Of the server, which may be another one than that of who asks.
+    pub version: String,
+    /// How long it has run, in seconds.
+    pub seconds: u64,
+    /// Whether it ends.
+    pub draining: bool,
+    /// Control connections that have a seat.
+    pub sessions: u32,
+    /// How many there may be (`max_cons`), if there is a limit.
+    pub max_sessions: Option<u32>,
+    /// Passive ports that are open.
+    pub ports_used: usize,
+    /// How many there are (`passive_ports`).
+    pub ports: usize,
+    /// Bytes a second of all uploads under way.
+    pub upload_rate: u64,
+    /// The same of all downloads.
+    pub download_rate: u64,
+}
+
+impl Overview {
+    /// The service with these sessions.
+    #[must_use]
+    pub fn of(service: &Service, sessions: &[Seen], draining: bool) -> Self {
+        let rate = |direction: Direction| {
+            let name = direction.to_string();
+            let under_way = sessions.iter().filter_map(|seen| seen.transfer.as_ref());
+            under_way.filter(|work| work.direction.as_ref() == Some(&name)).map(|work| work.rate).sum()
+        };
+        Self {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            seconds: service.board.opened().elapsed().as_secs(),
+            draining,
+            sessions: service.seats.taken(),
+            max_sessions: service.settings.max_cons.limit(),
+            ports_used: service.passive.open_ports(),
+            ports: service.passive.ports(),
+            upload_rate: rate(Direction::Upload),
+            download_rate: rate(Direction::Download),
         }
     }
 }

@@ -9,6 +9,8 @@ use tokio_rustls::rustls::version::TLS13;
 use crate::authority::Authority;
 use crate::binary::{Running, Setup};
 use crate::reload::{hang_up, hang_up_in_vain, put};
+use crate::status::strangers::asked_by_a_stranger;
+use crate::status::told;
 use crate::tls_side::Side;
 use crate::wire::{Client, stream_from, until_end};
 
@@ -131,6 +133,12 @@ fn every_line_is_as_the_schema_says() {
     server.wait_for_line("masquerade_address resolved");
     work(&server, &Side::new(&authority, &TLS13));
     try_to_get_in(&server);
+    let _here = Client::login_from("127.0.0.6", server.address, "bob");
+    let sessions = told(&server, &["status", "--json"]).1;
+    let last = sessions.lines().last().unwrap();
+    let number = last.split(&[':', ','][..]).nth(1).unwrap();
+    assert_eq!(told(&server, &["kick", number]).0, Some(0), "{last}");
+    asked_by_a_stranger(&server, &["status"]);
     drop(stream_from("127.0.0.4".parse().unwrap(), server.address).unwrap());
     server.wait_for_line("\"probed\"");
     put(&server, "conf/settings.toml", "masquerade_address = \"nowhere.invalid\"\nlog_keep = 3\n");
