@@ -268,6 +268,14 @@ pub fn not_the_operator(uid: u32) {
     warn!(message = "not the operator", uid);
 }
 
+/// Somebody asked for the status page with a wrong token.
+pub fn page_refused(peer: IpAddr) {
+    if !is_told(Repeated::PageRefused, by(peer)) {
+        return;
+    }
+    warn!(message = "status page refused", peer = %peer.to_canonical(), why = "wrong token");
+}
+
 /// Something failed that the client is told little about.
 pub fn failed(session: SessionId, doing: &'static str, error: &dyn Display) {
     if !is_told(Repeated::Failed, By::Session(session)) {

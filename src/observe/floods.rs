@@ -27,6 +27,7 @@ pub(super) enum Repeated {
     LoginFailed,
     Stranger,
     NotTheOperator,
+    PageRefused,
     Failed,
 }
 
@@ -77,6 +78,7 @@ impl Repeated {
             Self::LoginFailed => "log-in failed",
             Self::Stranger => "data connection refused",
             Self::NotTheOperator => "not the operator",
+            Self::PageRefused => "status page refused",
             Self::Failed => "failed",
         }
     }
@@ -84,7 +86,12 @@ impl Repeated {
     /// As the lines that it stands for are.
     pub(super) fn is_warning(self) -> bool {
         match self {
-            Self::AcceptFailed | Self::ProxyRefused | Self::Stranger | Self::NotTheOperator | Self::Failed => true,
+            Self::AcceptFailed
+            | Self::ProxyRefused
+            | Self::Stranger
+            | Self::NotTheOperator
+            | Self::PageRefused
+            | Self::Failed => true,
             Self::Refused | Self::SessionOpened | Self::LoginFailed => false,
         }
     }
