@@ -147,7 +147,7 @@ impl Anyone for Stat {
 }
 
 fn session_status(session: &Session, phase: &Phase) -> Vec<Vec<u8>> {
-    let mut lines = vec![format!("Connected to: {}", session.local)];
+    let mut lines = vec![format!("Connected to: {}", session.local())];
     match phase {
         Phase::Greeted { named: None, .. } => lines.push("Waiting for username.".to_owned()),
         Phase::Greeted { named: Some(_), .. } => lines.push("Waiting for password.".to_owned()),

@@ -67,7 +67,7 @@ impl Job {
             progress: Arc::new(progress),
             direction,
             user: Arc::clone(&member.account),
-            peer: session.peer.ip(),
+            peer: session.peer().ip(),
             ascii: member.representation == Representation::Ascii,
             what,
         }
@@ -148,5 +148,5 @@ fn pace(session: &Session, member: &Member, direction: Direction) -> Pace {
         Direction::Upload => account.max_upload.unwrap_or(settings.max_upload),
         Direction::Download => account.max_download.unwrap_or(settings.max_download),
     };
-    session.service.paces.chain(direction, &account.name, session.peer.ip(), connection.limit())
+    session.service.paces.chain(direction, &account.name, session.peer().ip(), connection.limit())
 }

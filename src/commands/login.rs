@@ -56,7 +56,7 @@ impl Anyone for User {
 /// The account of this name, if the client's certificate stands for its password.
 fn certified(session: &Session, name: &[u8]) -> Option<Arc<Account>> {
     let shown = session.protection.control.as_ref()?.client_names();
-    session.service.authenticator.certified(name, shown, session.peer.ip())
+    session.service.authenticator.certified(name, shown, session.peer().ip())
 }
 
 /// Lets in whoever has shown that the account is his, and says so by `welcome`.
@@ -64,7 +64,7 @@ async fn log_in(conversation: &mut Conversation, account: Arc<Account>, welcome:
     let Conversation { session, phase } = conversation;
     let member = admit(session, &account).await?;
     *phase = Phase::LoggedIn(Box::new(member));
-    events::logged_in(session.id, &account.name, session.peer.ip());
+    events::logged_in(session.id, &account.name, session.peer().ip());
     tell(session, Tried::LoggedIn, Some(account.name.clone()), None);
     say(welcome(account.login_msg.as_deref().unwrap_or(&session.service.settings.login_msg)))
 }
@@ -89,7 +89,7 @@ impl Anyone for Pass {
         };
         let asked = Instant::now();
         let service = Arc::clone(&session.service);
-        match service.authenticator.authenticate(&name, &self.0, session.peer.ip()).await {
+        match service.authenticator.authenticate(&name, &self.0, session.peer().ip()).await {
             Ok(account) => log_in(conversation, account, replies::logged_in).await,
             Err(why) => Ok(refuse(session, &name, why, asked).await),
         }
@@ -161,11 +161,11 @@ async fn refuse(session: &mut Session, name: &[u8], why: Failure, asked: Instant
     session.failed_logins += 1;
     let is_account = matches!(why, Failure::WrongPassword | Failure::NotFromHere);
     let account = is_account.then(|| String::from_utf8_lossy(name));
-    events::login_failed(session.id, account.as_deref(), session.peer.ip());
+    events::login_failed(session.id, account.as_deref(), session.peer().ip());
     tell(session, Tried::LoginFailed, account.map(Cow::into_owned), Some(why.to_string()));
-    let is_banned = session.service.tries.failed(session.peer.ip());
+    let is_banned = session.service.tries.failed(session.peer().ip());
     if is_banned {
-        events::banned(one_address(session.peer.ip()), settings.ban_time.limit().unwrap_or_default());
+        events::banned(one_address(session.peer().ip()), settings.ban_time.limit().unwrap_or_default());
     }
     if let Some(delay) = settings.auth_failed_delay.limit() {
         sleep_until(asked + delay).await;
@@ -181,7 +181,7 @@ async fn refuse(session: &mut Session, name: &[u8], why: Failure, asked: Instant
 }
 
 fn tell(session: &Session, what: Tried, user: Option<String>, why: Option<String>) {
-    session.service.board.tell(NewsItem { what, user, peer: session.peer.ip(), why });
+    session.service.board.tell(NewsItem { what, user, peer: session.peer().ip(), why });
 }
 
 /// Account: a second secret, which nobody has here.

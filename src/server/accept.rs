@@ -140,8 +140,9 @@ impl Gate {
     fn begin(&self, service: Arc<Service>, stream: TcpStream, peer: SocketAddr, seat: Seat, greeting: Greeting) {
         let Ok(local) = prepare(&stream, service.settings.keepalive.limit()) else { return };
         let id = SessionId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
-        let session = Session::new(id, peer, canonical(local), service, &self.stop);
-        let control = Control::new(ControlStream(stream), session, seat).greeted_by(greeting);
+        let stop = self.stop.of_one();
+        let session = Session::new(id, peer, canonical(local), service, &stop.drain);
+        let control = Control::new(ControlStream(stream), session, seat, stop).greeted_by(greeting);
         self.sessions.spawn(control.converse());
     }
 

@@ -53,8 +53,7 @@ pub(super) enum Greeting {
 pub(super) type Step = Result<(), Ending>;
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
-    pub(super) fn new(stream: S, session: Session, seat: Seat) -> Self {
-        let stop = session.live.stop().clone();
+    pub(super) fn new(stream: S, session: Session, seat: Seat, stop: Stop) -> Self {
         Self {
             connection: Connection::new(stream),
             conversation: Conversation { session, phase: Phase::greeted() },
@@ -83,7 +82,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
 
     async fn part(self, ending: Ending) -> Ending {
         let Self { mut connection, conversation, seat, heard, is_told, .. } = self;
-        let Session { id, peer, started, ref live, .. } = conversation.session;
+        let Session { id, ref live, .. } = conversation.session;
         let live = live.entry();
         // Whoever is kicked is told so in all the places where the server's end is told.
         let ending = if matches!(ending, Ending::Shutdown) && live.is_kicked() { Ending::Kicked } else { ending };
@@ -100,10 +99,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         }
         connection.close().await;
         if heard == 0 && matches!(ending, Ending::Left | Ending::Lost(_)) {
-            events::probe(peer);
+            events::probe(live.peer());
         } else if is_told {
             let Moved { uploaded, downloaded } = live.moved();
-            events::session_closed(id, &ending, started.elapsed(), uploaded, downloaded);
+            events::session_closed(id, &ending, live.began().elapsed(), uploaded, downloaded);
         }
         ending
     }
@@ -137,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         if self.heard == 0 {
             let session = &self.conversation.session;
             let sessions = session.service.seats.taken();
-            self.is_told = events::session_opened(session.id, session.peer, session.local, sessions);
+            self.is_told = events::session_opened(session.id, session.peer(), session.local(), sessions);
         }
         self.heard += 1;
     }

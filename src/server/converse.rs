@@ -26,6 +26,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let seat = service.seats.admit(peer.ip())?;
-    let session = Session::new(SessionId(1), peer, local, service, &Stop::default());
-    Ok(Control::new(stream, session, seat).converse().await)
+    let stop = Stop::default();
+    let session = Session::new(SessionId(1), peer, local, service, &stop.drain);
+    Ok(Control::new(stream, session, seat, stop).converse().await)
 }

@@ -49,7 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             hearing = Hearing::Over(ending);
             stop.cancel();
         }
-        self.conversation.session.live.begin_work(&progress);
+        self.conversation.session.live.begin_work(&progress, &stop);
         let reply = loop {
             let is_heard = matches!(hearing, Hearing::On) && self.held.is_none();
             tokio::select! {

@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::ops::Deref;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::{Instant, interval};
+use tokio_util::sync::CancellationToken;
 
-use super::Stop;
 use super::history::History;
 use super::news::{News, NewsItem};
 use super::seen::{Seen, SeenWork};
 use crate::data::Progress;
 use crate::limits::Direction;
 use crate::observe::SessionId;
+use crate::settings::TlsVersion;
 use crate::users::Account;
 
 /// How often it is noted how many bytes have moved. Rates are over the last one or two of these.
@@ -59,9 +59,9 @@ pub struct Live {
     peer: SocketAddr,
     local: SocketAddr,
     began: Instant,
-    since: Timestamp,
-    stop: Stop,
-    is_kicked: AtomicBool,
+    /// The same in seconds since 1970.
+    since: i64,
+    drain: CancellationToken,
     doing: Mutex<Doing>,
 }
 
@@ -73,9 +73,11 @@ struct Doing {
     /// Since when it is idle.
     rested: Instant,
     account: Option<Arc<Account>>,
-    tls: Option<&'static str>,
-    work: Option<Arc<Progress>>,
+    tls: Option<TlsVersion>,
+    /// A transfer, or a sum over a file, and what ends it early.
+    work: Option<(Arc<Progress>, CancellationToken)>,
     moved: Moved,
+    is_kicked: bool,
 }
 
 /// A session's own entry, taken off the board when dropped.
@@ -104,9 +106,9 @@ impl Board {
         self.0.opened
     }
 
-    /// Puts a session on the board, which ends with `stop`, and when it is kicked.
+    /// Puts a session on the board, which is told to go by `drain` when it is kicked.
     #[must_use]
-    pub fn enter(&self, id: SessionId, peer: SocketAddr, local: SocketAddr, stop: &Stop) -> OnBoard {
+    pub fn enter(&self, id: SessionId, peer: SocketAddr, local: SocketAddr, drain: &CancellationToken) -> OnBoard {
         let began = Instant::now();
         let doing = Doing {
             verb: "",
@@ -116,15 +118,15 @@ impl Board {
             tls: None,
             work: None,
             moved: Moved::default(),
+            is_kicked: false,
         };
         let live = Arc::new(Live {
             id,
             peer,
             local,
             began,
-            since: Timestamp::now(),
-            stop: stop.child(),
-            is_kicked: AtomicBool::new(false),
+            since: Timestamp::now().as_second(),
+            drain: drain.clone(),
             doing: Mutex::new(doing),
         });
         lock(&self.0.here).sessions.insert(id.0, Arc::clone(&live));
@@ -144,8 +146,11 @@ impl Board {
     pub fn kick(&self, id: SessionId) -> Option<Seen> {
         let live = lock(&self.0.here).sessions.get(&id.0).cloned()?;
         let seen = live.seen();
-        live.is_kicked.store(true, Ordering::Relaxed);
-        live.stop.now();
+        let mut doing = lock(&live.doing);
+        doing.is_kicked = true;
+        doing.work.iter().for_each(|(_, stop)| stop.cancel());
+        drop(doing);
+        live.drain.cancel();
         Some(seen)
     }
 
@@ -170,7 +175,7 @@ impl Board {
         let here = lock(&self.0.here);
         here.sessions.values().fold(here.gone, |sum, live| {
             let doing = lock(&live.doing);
-            doing.work.iter().for_each(|work| work.mark());
+            doing.work.iter().for_each(|(work, _)| work.mark());
             sum.and(doing.moved())
         })
     }
@@ -200,16 +205,28 @@ impl Default for Board {
 }
 
 impl Live {
-    /// What ends this session.
+    /// The client.
     #[must_use]
-    pub fn stop(&self) -> &Stop {
-        &self.stop
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// Our end.
+    #[must_use]
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// When the connection was accepted.
+    #[must_use]
+    pub fn began(&self) -> Instant {
+        self.began
     }
 
     /// Whether an operator ends it.
     #[must_use]
     pub fn is_kicked(&self) -> bool {
-        self.is_kicked.load(Ordering::Relaxed)
+        lock(&self.doing).is_kicked
     }
 
     /// A command is under way.
@@ -233,13 +250,17 @@ impl Live {
     }
 
     /// The control connection speaks TLS, of this version.
-    pub fn secured(&self, version: &'static str) {
+    pub fn secured(&self, version: TlsVersion) {
         lock(&self.doing).tls = Some(version);
     }
 
-    /// The command has become work that takes its time.
-    pub fn begin_work(&self, work: &Arc<Progress>) {
-        lock(&self.doing).work = Some(Arc::clone(work));
+    /// The command has become work that takes its time, and ends early by `stop`.
+    pub fn begin_work(&self, work: &Arc<Progress>, stop: &CancellationToken) {
+        let mut doing = lock(&self.doing);
+        if doing.is_kicked {
+            stop.cancel();
+        }
+        doing.work = Some((Arc::clone(work), stop.clone()));
     }
 
     /// The work is over.
@@ -252,7 +273,7 @@ impl Live {
     /// The work under way.
     #[must_use]
     pub fn work(&self) -> Option<Arc<Progress>> {
-        lock(&self.doing).work.clone()
+        lock(&self.doing).work.as_ref().map(|(work, _)| Arc::clone(work))
     }
 
     /// Bytes so far, with those of a transfer under way.
@@ -269,21 +290,21 @@ impl Live {
             user: doing.account.as_ref().map(|account| account.name.clone()),
             peer: self.peer,
             local: self.local,
-            since: self.since.as_second(),
+            since: self.since,
             seconds: self.began.elapsed().as_secs(),
-            tls: doing.tls.map(str::to_owned),
+            tls: doing.tls.map(|version| version.to_string()),
             verb: Some(doing.verb).filter(|verb| !verb.is_empty()).map(str::to_owned),
             idle: doing.is_idle.then(|| doing.rested.elapsed().as_secs()),
             uploaded,
             downloaded,
-            transfer: doing.work.as_deref().map(|work| SeenWork::of(doing.verb, work)),
+            transfer: doing.work.as_ref().map(|(work, _)| SeenWork::of(doing.verb, work)),
         }
     }
 }
 
 impl Doing {
     fn moved(&self) -> Moved {
-        let under_way = self.work.as_deref().map(|work| match work.direction {
+        let under_way = self.work.as_ref().map(|(work, _)| match work.direction {
             Some(Direction::Upload) => Moved { uploaded: work.bytes(), downloaded: 0 },
             Some(Direction::Download) => Moved { uploaded: 0, downloaded: work.bytes() },
             None => Moved::default(),

@@ -26,6 +26,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::files::{Algorithm, FileError};
 use crate::listing::facts::FactSet;
@@ -37,14 +38,8 @@ use crate::users::Account;
 pub struct Session {
     /// Counts up from 1; every log line of the session carries it.
     pub id: SessionId,
-    /// The client, canonical: a v4-mapped IPv6 address is the IPv4 one.
-    pub peer: SocketAddr,
-    /// Our end of the control connection, canonical.
-    pub local: SocketAddr,
     /// What AUTH, PBSZ and PROT have brought about.
     pub protection: Protection,
-    /// Since the connection was accepted.
-    pub started: Instant,
     /// What all sessions share.
     pub service: Arc<Service>,
     /// The facts that MLSD and MLST tell (OPTS MLST).
@@ -81,17 +76,21 @@ pub struct Conversation {
 }
 
 impl Session {
-    /// A session that has just begun, and ends with `stop`.
+    /// A session that has just begun, and is told to go by `drain` if it is kicked. Its addresses are canonical: a v4-mapped IPv6 address is the IPv4
+    /// one.
     #[must_use]
-    pub fn new(id: SessionId, peer: SocketAddr, local: SocketAddr, service: Arc<Service>, stop: &Stop) -> Self {
+    pub fn new(
+        id: SessionId,
+        peer: SocketAddr,
+        local: SocketAddr,
+        service: Arc<Service>,
+        drain: &CancellationToken,
+    ) -> Self {
         let encoding = service.settings.encoding;
-        let live = service.board.enter(id, peer, local, stop);
+        let live = service.board.enter(id, peer, local, drain);
         Self {
             id,
-            peer,
-            local,
             protection: Protection::default(),
-            started: Instant::now(),
             service,
             facts: FactSet::default(),
             algorithm: Algorithm::Sha256,
@@ -103,6 +102,18 @@ impl Session {
 }
 
 impl Session {
+    /// The client.
+    #[must_use]
+    pub fn peer(&self) -> SocketAddr {
+        self.live.peer()
+    }
+
+    /// Our end of the control connection.
+    #[must_use]
+    pub fn local(&self) -> SocketAddr {
+        self.live.local()
+    }
+
     /// Logs what went wrong with a file if it is more than a client's mistake.
     pub fn note_trouble(&self, why: &FileError) {
         if matches!(why, FileError::OverQuota) {

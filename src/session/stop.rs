@@ -12,15 +12,9 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// One that ends with this one, or before it.
+    /// One of which the first step may come before this one's.
     #[must_use]
-    pub fn child(&self) -> Self {
-        Self { drain: self.drain.child_token(), halt: self.halt.child_token() }
-    }
-
-    /// Both steps at once.
-    pub fn now(&self) {
-        self.halt.cancel();
-        self.drain.cancel();
+    pub fn of_one(&self) -> Self {
+        Self { drain: self.drain.child_token(), halt: self.halt.clone() }
     }
 }

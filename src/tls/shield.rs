@@ -18,7 +18,7 @@ use super::newcomer;
 use super::stream::MaybeTls;
 use super::tickets::{OwnSession, OwnTickets};
 use crate::limits::Direction;
-use crate::settings::SessionReuse;
+use crate::settings::{SessionReuse, TlsVersion};
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -51,7 +51,7 @@ pub struct Secured {
     /// TLS version and cipher suite, for the log.
     pub parameters: String,
     /// TLS version, as `tls_min_version` has it.
-    pub version: &'static str,
+    pub version: TlsVersion,
 }
 
 #[derive(Debug, Clone)]
@@ -189,8 +189,9 @@ fn certificate_of(tls: &ServerConnection) -> Option<&CertificateDer<'static>> {
     tls.peer_certificates()?.first()
 }
 
-fn version(tls: &ServerConnection) -> &'static str {
-    if tls.protocol_version() == Some(ProtocolVersion::TLSv1_3) { "1.3" } else { "1.2" }
+fn version(tls: &ServerConnection) -> TlsVersion {
+    let is_newest = tls.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+    if is_newest { TlsVersion::Tls13 } else { TlsVersion::Tls12 }
 }
 
 fn parameters(tls: &ServerConnection) -> String {

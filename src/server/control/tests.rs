@@ -61,9 +61,10 @@ async fn service() -> (Arc<Service>, u16, tempfile::TempDir) {
 
 fn control(service: &Arc<Service>, number: u64, stream: DuplexStream) -> Control<Treacherous> {
     let [peer, local] = [4000, 21].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    let session = Session::new(SessionId(number), peer, local, Arc::clone(service), &Stop::default());
+    let stop = Stop::default();
+    let session = Session::new(SessionId(number), peer, local, Arc::clone(service), &stop.drain);
     let seat = service.seats.admit(peer.ip()).unwrap();
-    Control::new(Treacherous(stream), session, seat)
+    Control::new(Treacherous(stream), session, seat, stop)
 }
 
 struct Client {
