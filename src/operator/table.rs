@@ -26,7 +26,7 @@ struct Column {
 /// they are bounded.
 #[must_use]
 pub fn table(overview: &Overview, sessions: &[Seen], width: Option<usize>, height: Option<usize>) -> Vec<String> {
-    let mut lines = vec![headline(overview)];
+    let mut lines = vec![headline(overview, width)];
     let mut shown: Vec<&Seen> = sessions.iter().collect();
     shown.sort_by_key(|seen| (seen.transfer.is_none(), seen.session));
     // The headline, the titles, and how many more there are.
@@ -40,7 +40,8 @@ pub fn table(overview: &Overview, sessions: &[Seen], width: Option<usize>, heigh
         if let Some(width) = width {
             fit(&mut columns, width);
         }
-        lines.extend((0..=shown.len()).map(|row| line(&columns, row)));
+        let widths: Vec<usize> = columns.iter().map(Column::width).collect();
+        lines.extend((0..=shown.len()).map(|row| line(&columns, &widths, row)));
     }
     if more > 0 {
         lines.push(format!("and {more} more"));
@@ -48,17 +49,20 @@ pub fn table(overview: &Overview, sessions: &[Seen], width: Option<usize>, heigh
     lines.iter().map(|line| cut(line, width.unwrap_or(usize::MAX))).collect()
 }
 
-fn headline(overview: &Overview) -> String {
+/// Without the version where there is no room for it.
+fn headline(overview: &Overview, width: Option<usize>) -> String {
     let Overview { version, seconds, sessions, max_sessions, ports_used, ports, .. } = overview;
     let of = |most: &Option<u32>| most.map(|most| format!(" of {most}")).unwrap_or_default();
-    format!(
+    let line = format!(
         "longshore {version}{}: sessions {sessions}{}, ports {ports_used} of {ports}, up {}/s, down {}/s, for {}",
         if overview.draining { ", ending" } else { "" },
         of(max_sessions),
         human(overview.upload_rate),
         human(overview.download_rate),
         span(*seconds),
-    )
+    );
+    let is_too_wide = width.is_some_and(|width| line.width() > width);
+    if is_too_wide { line.replacen(&format!(" {version}"), "", 1) } else { line }
 }
 
 fn columns(shown: &[&Seen], zone: &TimeZone) -> Vec<Column> {
@@ -119,17 +123,17 @@ impl Column {
         widest.min(self.most)
     }
 
-    /// What stands in a row; the first is that of the titles.
-    fn cell(&self, row: usize) -> String {
+    /// What stands in a row, as wide as that; the first row is that of the titles.
+    fn cell(&self, row: usize, width: usize) -> String {
         let text = row.checked_sub(1).map_or(self.title, |row| &self.cells[row]);
-        let text = cut(text, self.width());
-        let blanks = " ".repeat(self.width() - text.width());
+        let text = cut(text, width);
+        let blanks = " ".repeat(width - text.width());
         if self.to_the_right { blanks + &text } else { text + &blanks }
     }
 }
 
-fn line(columns: &[Column], row: usize) -> String {
-    let cells: Vec<_> = columns.iter().map(|column| column.cell(row)).collect();
+fn line(columns: &[Column], widths: &[usize], row: usize) -> String {
+    let cells: Vec<_> = columns.iter().zip(widths).map(|(column, &width)| column.cell(row, width)).collect();
     cells.join(&" ".repeat(GAP)).trim_end().to_owned()
 }
 

@@ -70,6 +70,7 @@ fn it_fits() {
         }
     }
     let eighty = drawn(Some(80), None);
+    assert!(eighty.starts_with("longshore: sessions 3 of 512, ports 1 of 10, up 0 B/s, down 3.0 MiB/s,"), "{eighty}");
     for part in ["bob", "192.0.2.17", "RETR /pub/image", "3.0 MiB/s", "[#####-----]  57%"] {
         assert!(eighty.contains(part), "{part}: {eighty}");
     }
@@ -114,4 +115,14 @@ fn numbers_as_people_say_them() {
     assert!(progress(&work).contains(" 99%"));
     (work.bytes, work.size) = (3 << 20, None);
     assert_eq!(progress(&work), "3.0 MiB");
+}
+
+/// Each line is made from the widths of all, which are found once.
+#[test]
+fn a_table_of_thousands_is_drawn_at_once() {
+    let many: Vec<Seen> = (0..20_000).map(|number| seen(number, Some("bob"), Some("/a"))).collect();
+    let begun = std::time::Instant::now();
+    assert_eq!(table(&overview(), &many, Some(80), None).len(), many.len() + 2);
+    // It was minutes and more.
+    assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
 }

@@ -71,7 +71,7 @@ impl Screen {
 }
 
 fn frames(drawn: &str) -> usize {
-    drawn.matches("\u{1b}[Hlongshore ").count()
+    drawn.matches("\u{1b}[Hlongshore").count()
 }
 
 #[test]
