@@ -128,7 +128,7 @@ fn believe(stream: &UnixStream, settings: &Settings) -> Result<(), String> {
     }
     let believed: Vec<_> = believed.iter().map(u32::to_string).collect();
     Err(format!(
-        "belongs to process {} of uid {}, which is not believed to be the server; expected uid {}",
+        "belongs to process {} of uid {}, and a server of uid {} was expected; if it is the server, ask as its user",
         server.pid(),
         server.uid(),
         believed.join(" or ")

@@ -58,7 +58,7 @@ fn root_asks_a_server_that_is_not_root_any_more() {
     let (code, complaint) = asked("");
     assert_eq!(code, Some(1));
     let of = format!(
-        "belongs to process {} of uid 4321, which is not believed to be the server; expected uid 0\n",
+        "belongs to process {} of uid 4321, and a server of uid 0 was expected; if it is the server, ask as its user\n",
         server.pid()
     );
     assert!(complaint.ends_with(&of), "{complaint}");
@@ -114,7 +114,7 @@ fn who_took_the_name_is_found_out() {
     let (code, printed, complaint) = told(&server, &["kick", "1"]);
     assert_eq!((code, printed.as_str()), (Some(1), ""));
     let want = format!(
-        "@longshore/127.0.0.1:{port}: belongs to process {} of uid 4321, which is not believed to be the server; expected uid 0\n",
+        "@longshore/127.0.0.1:{port}: belongs to process {} of uid 4321, and a server of uid 0 was expected; if it is the server, ask as its user\n",
         impostor.child.id()
     );
     assert_eq!(complaint, want);
