@@ -15,6 +15,7 @@
 //! | wire | [`data`] | the second connection: passive, active, and the copying of bytes |
 //! | wire | [`session`] | the states of one conversation |
 //! | wire | [`commands`] | one page per family of commands |
+//! | wire | [`operator`] | what the operator asks of the running server: status, kick, reload |
 //! | wire | [`http`] | probes and figures, for those who look after the server |
 //! | wire | [`server`] | sockets into sessions: accept, the command loop, signals |
 //!
@@ -36,6 +37,7 @@ pub mod http;
 pub mod limits;
 pub mod listing;
 pub mod observe;
+pub mod operator;
 pub mod path;
 pub mod protocol;
 pub mod server;

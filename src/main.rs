@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use anstyle::{AnsiColor, Style};
 use clap::ArgMatches;
 use longshore::observe::{self, events};
+use longshore::operator;
 use longshore::server::{self, CaughtSignals, Listeners, Prepared, Reloader, Server};
-use longshore::settings::{self, BEHIND, Settings, cli};
+use longshore::settings::{self, BEHIND, Loaded, Problems, Settings, cli};
 use longshore::users::hash_password;
 
 /// Gives memory back to the system when sessions are over, as neither glibc's does nor mimalloc (`cargo bench --bench soak`).
@@ -39,6 +40,9 @@ fn main() -> ExitCode {
         (Some(("ports", ports)), Ok(loaded)) => report(print_ports(&loaded.settings, cli::wants_kubernetes(ports)), 1),
         (Some(("healthcheck", _)), Ok(loaded)) => {
             report(server::check_health(&loaded.settings).map_err(Failure::from), 1)
+        }
+        (Some((errand @ ("status" | "kick" | "reload"), given)), loaded) => {
+            report(run_errand(errand, given, loaded), 1)
         }
         (subcommand, loaded) => match server::prepare(loaded, &here) {
             Err(complaints) => report(Err(complaints.into()), 2),
@@ -79,14 +83,15 @@ async fn serve_within(prepared: Prepared, flags: &ArgMatches, here: &Path) -> Re
     let settings = &prepared.loaded.settings;
     let signals = CaughtSignals::catch()?;
     server::survive_long_files()?;
-    let listeners = Listeners::bind(settings)
+    let mut listeners = Listeners::bind(settings)
         .map_err(|(names, address, error)| format!("{names}: cannot listen on {address}: {error}"))?;
     server::run_as(settings.run_as)?;
     server::set_umask(settings);
     let log = observe::init(&server::log_settings(settings))?;
     observe::log_panics();
     // All is in its place before anybody is told that the server is there.
-    let warnings: Vec<String> = prepared.warnings.iter().cloned().chain(server::fit_out(&prepared)).collect();
+    let mut warnings: Vec<String> = prepared.warnings.iter().cloned().chain(server::fit_out(&prepared)).collect();
+    warnings.extend(listeners.open_desk().err());
     let mut screen = server::start_screen(&prepared);
     screen.listening = listeners.addresses();
     screen.implicit = listeners.implicit_addresses();
@@ -117,6 +122,28 @@ fn print_check(prepared: &Prepared) -> Result<(), Failure> {
     prepared.loaded.notes.iter().try_for_each(|note| writeln!(errors, "{NOTE}note:{NOTE:#} {note}"))?;
     prepared.warnings.iter().try_for_each(|warning| writeln!(errors, "{WARNING}warning:{WARNING:#} {warning}"))?;
     Ok(())
+}
+
+/// Asks the running server. Where the settings have problems, what can be read of them says where it is: it may be one of
+/// these that somebody wants to be told by `reload`.
+fn run_errand(errand: &str, given: &ArgMatches, loaded: Result<Loaded, Problems>) -> Result<(), Failure> {
+    let (settings, problems) = match loaded {
+        Ok(loaded) => (loaded.settings, None),
+        Err(problems) => (problems.partial.settings.clone(), Some(problems)),
+    };
+    let done = match errand {
+        "status" => operator::print_status(&settings, cli::wants_json(given)),
+        "kick" => operator::kick(&settings, cli::session(given)).map_err(Failure::from).and_then(|said| say(&said)),
+        _ => operator::reload(&settings).map_err(Failure::from).and_then(|said| say(&said)),
+    };
+    done.map_err(|failure| match problems {
+        Some(problems) if !failure.is::<io::Error>() => format!("{failure}\nand the settings: {problems}").into(),
+        _ => failure,
+    })
+}
+
+fn say(said: &str) -> Result<(), Failure> {
+    print(format!("{said}\n").as_bytes())
 }
 
 fn print_ports(settings: &Settings, kubernetes: bool) -> Result<(), Failure> {

@@ -147,7 +147,7 @@ impl Anyone for Stat {
 }
 
 fn session_status(session: &Session, phase: &Phase) -> Vec<Vec<u8>> {
-    let mut lines = vec![format!("Connected to: {}", session.local)];
+    let mut lines = vec![format!("Connected to: {}", session.local())];
     match phase {
         Phase::Greeted { named: None, .. } => lines.push("Waiting for username.".to_owned()),
         Phase::Greeted { named: Some(_), .. } => lines.push("Waiting for password.".to_owned()),
@@ -165,7 +165,7 @@ fn member_status(session: &Session, member: &Member) -> Vec<String> {
         format!("Logged in as: {}", member.account.name),
         format!("TYPE: {representation}; STRUcture: File; MODE: Stream"),
     ];
-    match (&session.running, &member.plan) {
+    match (&session.live.work(), &member.plan) {
         (Some(progress), _) => lines.extend([
             "Data connection open:".to_owned(),
             format!("Total bytes transferred: {}", progress.bytes()),

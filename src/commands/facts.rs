@@ -214,6 +214,7 @@ fn sum_up(
     reply: impl FnOnce(&Digest) -> Reply + Send + 'static,
 ) -> Ran {
     let (home, id) = (member.home.clone(), session.id);
+    let progress = Arc::new(Progress::new(path.clone(), None, None));
     let stop = CancellationToken::new();
     let stopped = stop.clone();
     let sums = Arc::clone(&session.service.sums);
@@ -236,7 +237,6 @@ fn sum_up(
             }
         }
     };
-    let progress = Arc::new(Progress::new());
     let (if_client_leaves, work) = (IfClientLeaves::Stop, Box::pin(work));
     Ok(Outcome::Work(Box::new(Task { opening: None, progress, stop, if_client_leaves, work })))
 }

@@ -14,7 +14,7 @@ use crate::observe::events::SessionId;
 use crate::observe::{self, What, events};
 use crate::path::VirtualPath;
 use crate::protocol::{Reply, replies};
-use crate::session::{IfClientLeaves, Member, Moved, Outcome, Representation, Service, Session, Task};
+use crate::session::{IfClientLeaves, Member, Outcome, Representation, Service, Session, Task};
 use crate::users::Account;
 
 /// A transfer in the making. It takes the arranged data connection at once, so that a command that fails on the way
@@ -31,60 +31,51 @@ impl Job {
 
     /// A file, to the client.
     pub(super) fn download(self, session: &Session, member: &Member, outgoing: Outgoing, path: VirtualPath) -> Ran {
-        let record = self.record(session, member, Direction::Download, path, What::File);
-        self.begin(session, member, Body::Send(outgoing), replies::opening_data(), record)
+        self.send(session, member, outgoing, path, What::File)
     }
 
     /// A listing, to the client.
     pub(super) fn list(self, session: &Session, member: &Member, outgoing: Outgoing, path: VirtualPath) -> Ran {
-        let record = self.record(session, member, Direction::Download, path, What::Listing);
+        self.send(session, member, outgoing, path, What::Listing)
+    }
+
+    fn send(self, session: &Session, member: &Member, outgoing: Outgoing, path: VirtualPath, what: What) -> Ran {
+        let progress = Progress::new(path, Some(Direction::Download), outgoing.size());
+        let record = self.record(session, member, progress, Direction::Download, what);
         self.begin(session, member, Body::Send(outgoing), replies::opening_data(), record)
     }
 
     /// A file, from the client.
     pub(super) fn upload(self, session: &Session, member: &Member, upload: PendingUpload, opening: Reply) -> Ran {
-        let record = self.record(session, member, Direction::Upload, upload.path().clone(), What::File);
-        let progress = Arc::new(Progress::new());
+        let progress = Progress::new(upload.path().clone(), Some(Direction::Upload), None);
+        let record = self.record(session, member, progress, Direction::Upload, What::File);
         let teller = session.teller(Kind::Upload, &member.account);
-        let body = Body::Receive { upload: told_of(upload, teller, &progress), ascii: record.ascii };
-        self.begin_with(progress, session, member, body, opening, record)
+        let body = Body::Receive { upload: told_of(upload, teller, &record.progress), ascii: record.ascii };
+        self.begin(session, member, body, opening, record)
     }
 
     fn record(
         &self,
         session: &Session,
         member: &Member,
+        progress: Progress,
         direction: Direction,
-        path: VirtualPath,
         what: What,
     ) -> Record {
         Record {
             service: Arc::clone(&session.service),
-            moved: Arc::clone(&session.moved),
             session: session.id,
             verb: self.verb,
+            progress: Arc::new(progress),
             direction,
             user: Arc::clone(&member.account),
-            peer: session.peer.ip(),
-            path,
+            peer: session.peer().ip(),
             ascii: member.representation == Representation::Ascii,
             what,
         }
     }
 
     fn begin(self, session: &Session, member: &Member, body: Body, opening: Reply, record: Record) -> Ran {
-        self.begin_with(Arc::new(Progress::new()), session, member, body, opening, record)
-    }
-
-    fn begin_with(
-        self,
-        progress: Arc<Progress>,
-        session: &Session,
-        member: &Member,
-        body: Body,
-        opening: Reply,
-        record: Record,
-    ) -> Ran {
         if self.plan.is_none() {
             return say(replies::use_port_or_pasv());
         }
@@ -102,10 +93,10 @@ impl Job {
             Direction::Upload => IfClientLeaves::Stop,
             Direction::Download => IfClientLeaves::Finish,
         };
-        let stop = CancellationToken::new();
-        let (moved, stopped) = (Arc::clone(&progress), stop.clone());
+        let (progress, stop) = (Arc::clone(&record.progress), CancellationToken::new());
+        let stopped = stop.clone();
         let work = async move {
-            let report = transfer.run(&moved, &stopped).await;
+            let report = transfer.run(&record.progress, &stopped).await;
             record.write(&report);
             Reply::from(&report)
         };
@@ -126,20 +117,18 @@ fn told_of(upload: PendingUpload, teller: Teller, progress: &Arc<Progress>) -> P
 /// What the logs tell of a transfer.
 struct Record {
     service: Arc<Service>,
-    moved: Arc<Moved>,
     session: SessionId,
     verb: &'static str,
+    progress: Arc<Progress>,
     direction: Direction,
     user: Arc<Account>,
     peer: IpAddr,
-    path: VirtualPath,
     ascii: bool,
     what: What,
 }
 
 impl Record {
     fn write(&self, report: &Report) {
-        self.moved.add(self.direction, report.bytes);
         let failure = report.outcome.as_ref().err().map(ToString::to_string);
         let transfer = observe::Transfer {
             verb: self.verb,
@@ -148,7 +137,7 @@ impl Record {
             user: &self.user.name,
             anonymous: self.user.anonymous,
             peer: self.peer,
-            path: &self.path,
+            path: &self.progress.path,
             bytes: report.bytes,
             took: report.elapsed,
             ascii: self.ascii,
@@ -170,5 +159,5 @@ fn pace(session: &Session, member: &Member, direction: Direction) -> Pace {
         Direction::Upload => account.max_upload.unwrap_or(settings.max_upload),
         Direction::Download => account.max_download.unwrap_or(settings.max_download),
     };
-    session.service.paces.chain(direction, &account.name, session.peer.ip(), connection.limit())
+    session.service.paces.chain(direction, &account.name, session.peer().ip(), connection.limit())
 }

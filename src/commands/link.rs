@@ -98,7 +98,7 @@ impl Command for Pasv {
 impl Members for Pasv {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         forget_plan(member)?;
-        let (client, local) = (session.peer.ip(), session.local.ip());
+        let (client, local) = (session.peer().ip(), session.local().ip());
         let address =
             session.service.advertiser.address_for(client, local).map_err(|_| replies::no_passive_address())?;
         let passive = listen(session)?;
@@ -142,7 +142,7 @@ impl Members for Epsv {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         member.plan = DataPlan::None;
         // The client's end: a proxy may reach us by another protocol than the client reaches the proxy.
-        let own = Family::of(session.peer.ip());
+        let own = Family::of(session.peer().ip());
         match self {
             Self::All => {
                 member.epsv_only = true;
@@ -201,7 +201,7 @@ impl Command for Eprt {
 
 impl Members for Eprt {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
-        let own = Family::of(session.local.ip());
+        let own = Family::of(session.local().ip());
         let to = self.0.map(|to| SocketAddr::new(to.ip().to_canonical(), to.port()));
         match to {
             Some(to) if Family::of(to.ip()) == own => arrange_active(session, member, to),
@@ -243,7 +243,7 @@ fn forget_plan(member: &mut Member) -> Result<(), Reply> {
 }
 
 fn listen(session: &Session) -> Result<Passive, Reply> {
-    session.service.passive.listen(session.id, session.local, session.peer.ip()).map_err(|why| {
+    session.service.passive.listen(session.id, session.local(), session.peer().ip()).map_err(|why| {
         events::failed(session.id, "opening a passive port", &why);
         match why {
             NoPort::RangeUsedUp => {
@@ -262,7 +262,7 @@ fn arrange_active(session: &Session, member: &mut Member, to: SocketAddr) -> Ran
     if !settings.enable_active {
         return say(replies::active_disabled());
     }
-    if !settings.permit_foreign_addresses && !is_clients_own(to.ip(), session.peer.ip()) {
+    if !settings.permit_foreign_addresses && !is_clients_own(to.ip(), session.peer().ip()) {
         return say(replies::foreign_address());
     }
     if !settings.permit_privileged_ports && to.port() < FIRST_UNPRIVILEGED_PORT {
@@ -270,10 +270,10 @@ fn arrange_active(session: &Session, member: &mut Member, to: SocketAddr) -> Ran
     }
     // EPRT has no room for the scope of a link-local address; the control connection has it.
     let mut to = to;
-    if let (SocketAddr::V6(to), SocketAddr::V6(peer)) = (&mut to, session.peer) {
+    if let (SocketAddr::V6(to), SocketAddr::V6(peer)) = (&mut to, session.peer()) {
         to.set_scope_id(peer.scope_id());
     }
-    let mut from = session.local;
+    let mut from = session.local();
     from.set_port(settings.active_source_port);
     member.plan = DataPlan::Active { to, from };
     say(replies::active_accepted())

@@ -1,5 +1,6 @@
 //! Who the client is: USER, PASS, REIN, QUIT (RFC 959 section 4.1.1), HOST (RFC 7151), CLNT.
 
+use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::limits::{Stay, one_address};
 use crate::observe::events;
 use crate::path::VirtualPath;
 use crate::protocol::{Argument, Reply, Syntax, replies};
-use crate::session::{Conversation, Member, Outcome, Phase, Representation, Session};
+use crate::session::{Conversation, Member, NewsItem, Outcome, Phase, Representation, Session, Tried};
 use crate::settings::Size;
 use crate::users::{Account, Failure};
 
@@ -56,7 +57,7 @@ impl Anyone for User {
 /// The account of this name, if the client's certificate stands for its password.
 fn certified(session: &Session, name: &[u8]) -> Option<Arc<Account>> {
     let shown = session.protection.control.as_ref()?.client_names();
-    session.service.authenticator.certified(name, shown, session.peer.ip())
+    session.service.authenticator.certified(name, shown, session.peer().ip())
 }
 
 /// Lets in whoever has shown that the account is his, and says so by `welcome`.
@@ -64,7 +65,8 @@ async fn log_in(conversation: &mut Conversation, account: Arc<Account>, welcome:
     let Conversation { session, phase } = conversation;
     let member = admit(session, &account).await?;
     *phase = Phase::LoggedIn(Box::new(member));
-    events::logged_in(session.id, &account.name, session.peer.ip());
+    events::logged_in(session.id, &account.name, session.peer().ip());
+    tell(session, Tried::LoggedIn, Some(account.name.clone()), None);
     say(welcome(account.login_msg.as_deref().unwrap_or(&session.service.settings.login_msg)))
 }
 
@@ -88,7 +90,7 @@ impl Anyone for Pass {
         };
         let asked = Instant::now();
         let service = Arc::clone(&session.service);
-        match service.authenticator.authenticate(&name, &self.0, session.peer.ip()).await {
+        match service.authenticator.authenticate(&name, &self.0, session.peer().ip()).await {
             Ok(account) => log_in(conversation, account, replies::logged_in).await,
             Err(why) => Ok(refuse(session, &name, why, asked).await),
         }
@@ -101,7 +103,9 @@ async fn admit(session: &mut Session, account: &Arc<Account>) -> Result<Member, 
     let limit = account.max_cons.unwrap_or(settings.max_per_user).limit();
     let stay = session.service.stays.sign_in(&account.name, limit).map_err(|_| {
         events::met_limit("max_per_user");
-        events::failed(session.id, "logging in", &"too many sessions of this user (max_per_user)");
+        let why = "too many sessions of this user (max_per_user)";
+        events::failed(session.id, "logging in", &why);
+        tell(session, Tried::LoginFailed, Some(account.name.clone()), Some(why.to_owned()));
         replies::user_full()
     })?;
     let home = open_home(session, account).await?;
@@ -147,6 +151,7 @@ async fn open_home(session: &Session, account: &Arc<Account>) -> Result<Home, Re
     });
     opened.await.map_err(|why| {
         events::failed(session.id, "opening the home directory", &format_args!("{}: {why}", account.home.display()));
+        tell(session, Tried::LoginFailed, Some(account.name.clone()), Some("no home directory".to_owned()));
         replies::no_home()
     })
 }
@@ -158,10 +163,11 @@ async fn refuse(session: &mut Session, name: &[u8], why: Failure, asked: Instant
     session.failed_logins += 1;
     let is_account = matches!(why, Failure::WrongPassword | Failure::NotFromHere);
     let account = is_account.then(|| String::from_utf8_lossy(name));
-    events::login_failed(session.id, account.as_deref(), session.peer.ip());
-    let is_banned = session.service.tries.failed(session.peer.ip());
+    events::login_failed(session.id, account.as_deref(), session.peer().ip());
+    tell(session, Tried::LoginFailed, account.map(Cow::into_owned), Some(why.to_string()));
+    let is_banned = session.service.tries.failed(session.peer().ip());
     if is_banned {
-        events::banned(one_address(session.peer.ip()), settings.ban_time.limit().unwrap_or_default());
+        events::banned(one_address(session.peer().ip()), settings.ban_time.limit().unwrap_or_default());
     }
     if let Some(delay) = settings.auth_failed_delay.limit() {
         sleep_until(asked + delay).await;
@@ -174,6 +180,10 @@ async fn refuse(session: &mut Session, name: &[u8], why: Failure, asked: Instant
         Failure::AnonymousDisabled => replies::no_anonymous(),
         _ => replies::authentication_failed(),
     })
+}
+
+fn tell(session: &Session, what: Tried, user: Option<String>, why: Option<String>) {
+    session.service.board.tell(NewsItem { what, user, peer: session.peer().ip(), why });
 }
 
 /// Account: a second secret, which nobody has here.

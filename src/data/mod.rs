@@ -4,6 +4,7 @@ mod active;
 mod advertise;
 mod passive;
 mod plan;
+mod progress;
 mod proxy;
 mod pump;
 mod source;
@@ -11,13 +12,13 @@ mod source;
 pub use advertise::{Advertiser, NoAddress};
 pub use passive::{Admission, NoPort, Passive, PassivePorts};
 pub use plan::DataPlan;
+pub use progress::Progress;
 pub use proxy::{Proxies, Standing, read_client};
 pub use source::{Entries, ListForm, Outgoing};
 
 use std::fmt;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
@@ -91,43 +92,6 @@ pub enum Failure {
     Aborted,
     /// The file system failed.
     File(FileError),
-}
-
-/// A running transfer as others see it.
-#[derive(Debug)]
-pub struct Progress {
-    bytes: AtomicU64,
-    started: Instant,
-}
-
-impl Progress {
-    /// Nothing has moved yet.
-    #[must_use]
-    pub fn new() -> Self {
-        Self { bytes: AtomicU64::new(0), started: Instant::now() }
-    }
-
-    /// Bytes that have gone over the data connection so far.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// Since the transfer began.
-    #[must_use]
-    pub fn elapsed(&self) -> Duration {
-        self.started.elapsed()
-    }
-
-    fn add(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl Transfer {

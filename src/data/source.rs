@@ -60,6 +60,17 @@ impl Outgoing {
         Self::begin(Listing { entries, form })
     }
 
+    /// How many bytes it is, where that is known before all of it is read.
+    #[must_use]
+    pub fn size(&self) -> Option<u64> {
+        let rest = match &self.rest {
+            Rest::Nothing => 0,
+            Rest::File(file) => file.size - file.offset,
+            Rest::Blocks(_) => return None,
+        };
+        Some(self.first.len() as u64 + rest)
+    }
+
     fn begin(mut source: impl Source + 'static) -> Result<Self, FileError> {
         let mut first = Vec::new();
         let is_more = source.fill(&mut first, FIRST)?;

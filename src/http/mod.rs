@@ -1,19 +1,24 @@
-//! HTTP for those who look after the server: probes and Prometheus. It tells, and changes nothing.
+//! HTTP for those who look after the server: probes, Prometheus, and a page. It tells, and changes nothing.
 //!
 //! | file | what it holds |
 //! | --- | --- |
 //! | `answer` | which path has which answer |
 //! | `figures` | how things stand, and what was counted |
+//! | `page` | the status page for people, and what it asks for |
+//! | `token` | who may see it |
 //! | `readiness` | whether clients may be sent here |
 //!
 //! A server listens, and has its users, before it answers here. It answers until its last session is over.
 
 mod answer;
 mod figures;
+mod page;
 mod readiness;
+mod token;
 
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +34,7 @@ use tokio_util::sync::CancellationToken;
 use crate::observe::events;
 use crate::session::Service;
 use readiness::Readiness;
+use token::Doorkeeper;
 
 /// The most connections there are at once; others wait for their turn. They are no sessions, and count as none.
 const MAX_CONNECTIONS: usize = 64;
@@ -46,6 +52,7 @@ pub struct Http {
     draining: CancellationToken,
     readiness: Readiness,
     room: Arc<Semaphore>,
+    doorkeeper: Doorkeeper,
 }
 
 impl Http {
@@ -53,7 +60,7 @@ impl Http {
     #[must_use]
     pub fn new(in_force: watch::Receiver<Arc<Service>>, draining: CancellationToken) -> Self {
         let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        Self { in_force, draining, readiness: Readiness::default(), room }
+        Self { in_force, draining, readiness: Readiness::default(), room, doorkeeper: Doorkeeper::new() }
     }
 
     /// Answers for ever. Its connections end with it.
@@ -61,7 +68,7 @@ impl Http {
         let mut connections = JoinSet::new();
         loop {
             match self.accept(&listener).await {
-                Ok((stream, room)) => drop(connections.spawn(Arc::clone(&self).converse(stream, room))),
+                Ok((stream, peer, room)) => drop(connections.spawn(Arc::clone(&self).converse(stream, peer, room))),
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => {
                     events::accept_failed(&error);
@@ -73,16 +80,16 @@ impl Http {
         }
     }
 
-    async fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    async fn accept(&self, listener: &TcpListener) -> io::Result<(TcpStream, IpAddr, OwnedSemaphorePermit)> {
         let room = Arc::clone(&self.room).acquire_owned().await.map_err(io::Error::other)?;
-        let (stream, _) = listener.accept().await?;
-        Ok((stream, room))
+        let (stream, peer) = listener.accept().await?;
+        Ok((stream, peer.ip(), room))
     }
 
-    async fn converse(self: Arc<Self>, stream: TcpStream, _room: OwnedSemaphorePermit) {
+    async fn converse(self: Arc<Self>, stream: TcpStream, peer: IpAddr, _room: OwnedSemaphorePermit) {
         let answer = service_fn(|request| {
             let http = Arc::clone(&self);
-            async move { Ok::<_, Infallible>(http.answer(&request).await) }
+            async move { Ok::<_, Infallible>(http.answer(&request, peer).await) }
         });
         let mut http1 = http1::Builder::new();
         http1.keep_alive(false).max_buf_size(MAX_HEAD).max_headers(MAX_HEADERS);

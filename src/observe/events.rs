@@ -257,6 +257,27 @@ pub fn passive_stranger(session: SessionId, stranger: IpAddr, client: IpAddr) {
     );
 }
 
+/// An operator, whose number this is for the kernel, ends a session.
+pub fn kicked(session: SessionId, uid: u32) {
+    info!(session = session.0, message = "kicked", uid);
+}
+
+/// Somebody who is not the operator asked for status and the like, and was turned away.
+pub fn not_the_operator(uid: u32) {
+    if !is_told(Repeated::NotTheOperator, By::Others) {
+        return;
+    }
+    warn!(message = "not the operator", uid);
+}
+
+/// Somebody asked for the status page with a wrong token.
+pub fn page_refused(peer: IpAddr) {
+    if !is_told(Repeated::PageRefused, by(peer)) {
+        return;
+    }
+    warn!(message = "status page refused", peer = %peer.to_canonical(), why = "wrong token");
+}
+
 /// Something failed that the client is told little about.
 pub fn failed(session: SessionId, doing: &'static str, error: &dyn Display) {
     if !is_told(Repeated::Failed, By::Session(session)) {

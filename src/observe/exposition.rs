@@ -59,16 +59,28 @@ fn stand(now: &Registry, standing: &Standing) {
 
 /// What the kernel knows, under the names that all programs have for it; what cannot be found out is left out.
 fn process(now: &Registry) {
-    // The one that looks is among them.
-    if let Some(open) = fs::read_dir("/proc/self/fd").ok().and_then(|entries| entries.count().checked_sub(1)) {
+    if let Some(open) = open_files() {
         gauge(now, "process_open_fds", "Number of open file descriptors.", open);
     }
-    if let Ok((most, _)) = getrlimit(Resource::RLIMIT_NOFILE) {
+    if let Some(most) = max_files() {
         gauge(now, "process_max_fds", "Maximum number of open file descriptors.", most);
     }
     if let Some(resident) = resident_bytes() {
         gauge(now, "process_resident_memory_bytes", "Resident memory size in bytes.", resident);
     }
+}
+
+/// Files and sockets that this process has open. Reads `/proc`, which blocks for a moment.
+#[must_use]
+pub fn open_files() -> Option<usize> {
+    // The one that looks is among them.
+    fs::read_dir("/proc/self/fd").ok()?.count().checked_sub(1)
+}
+
+/// How many it may have.
+#[must_use]
+pub fn max_files() -> Option<u64> {
+    getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(most, _)| most)
 }
 
 fn resident_bytes() -> Option<u64> {

@@ -26,6 +26,8 @@ pub(super) enum Repeated {
     SessionOpened,
     LoginFailed,
     Stranger,
+    NotTheOperator,
+    PageRefused,
     Failed,
 }
 
@@ -75,6 +77,8 @@ impl Repeated {
             Self::SessionOpened => "session opened",
             Self::LoginFailed => "log-in failed",
             Self::Stranger => "data connection refused",
+            Self::NotTheOperator => "not the operator",
+            Self::PageRefused => "status page refused",
             Self::Failed => "failed",
         }
     }
@@ -82,7 +86,12 @@ impl Repeated {
     /// As the lines that it stands for are.
     pub(super) fn is_warning(self) -> bool {
         match self {
-            Self::AcceptFailed | Self::ProxyRefused | Self::Stranger | Self::Failed => true,
+            Self::AcceptFailed
+            | Self::ProxyRefused
+            | Self::Stranger
+            | Self::NotTheOperator
+            | Self::PageRefused
+            | Self::Failed => true,
             Self::Refused | Self::SessionOpened | Self::LoginFailed => false,
         }
     }

@@ -16,7 +16,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 pub use events::{Change, SessionId};
-pub use exposition::{Standing, exposition};
+pub use exposition::{Standing, exposition, max_files, open_files};
 pub use log::{LogGuard, LogSettings, init};
 pub use panics::log_panics;
 pub use screen::{StartScreen, UserLine};

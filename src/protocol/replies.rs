@@ -29,6 +29,8 @@ sentences! {
     control_timed_out: UNAVAILABLE "Control connection timed out.",
     /// The server ends.
     shutting_down: UNAVAILABLE "Service is shutting down.",
+    /// An operator ends the session.
+    kicked: UNAVAILABLE "The operator has ended this session.",
     /// The peer speaks another protocol.
     not_ftp: UNAVAILABLE "This is an FTP server.",
     /// Too many commands in a row were none.
@@ -462,6 +464,7 @@ mod tests {
             banned(),
             control_timed_out(),
             shutting_down(),
+            kicked(),
             not_ftp(),
             too_many_bad_commands(),
             server_error(),

@@ -13,16 +13,16 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
+use super::InForce;
 use super::connection::Connection;
 use super::control::{Control, Greeting};
 use super::panics::{Panicked, caught};
 use super::stream::ControlStream;
-use super::{InForce, Stop};
 use crate::data::Standing;
 use crate::limits::{Refusal, Seat};
 use crate::observe::events::{self, SessionId};
 use crate::protocol::{Reply, replies};
-use crate::session::{Service, Session};
+use crate::session::{NewsItem, Service, Session, Stop, Tried};
 
 /// Connections that may wait to be accepted: a burst of clients after a restart is not turned away.
 const BACKLOG: i32 = 4096;
@@ -100,7 +100,10 @@ impl Gate {
         let service = self.service();
         match service.proxies.standing(peer) {
             Standing::Direct => self.welcome(stream, peer, greeting),
-            Standing::Refused => events::not_a_proxy(peer),
+            Standing::Refused => {
+                events::not_a_proxy(peer);
+                service.board.tell(refused(peer, &"not one of proxy_from"));
+            }
             Standing::Proxy => {
                 let gate = Arc::clone(self);
                 self.sessions.spawn(async move {
@@ -124,6 +127,7 @@ impl Gate {
             Ok(seat) => self.begin(service, stream, peer, seat, greeting),
             Err(why) => {
                 events::refused(peer, why);
+                service.board.tell(refused(peer, &why));
                 self.turn_away(stream, why);
             }
         }
@@ -136,8 +140,9 @@ impl Gate {
     fn begin(&self, service: Arc<Service>, stream: TcpStream, peer: SocketAddr, seat: Seat, greeting: Greeting) {
         let Ok(local) = prepare(&stream, service.settings.keepalive.limit()) else { return };
         let id = SessionId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
-        let session = Session::new(id, peer, canonical(local), service);
-        let control = Control::new(ControlStream(stream), session, seat, self.stop.clone()).greeted_by(greeting);
+        let stop = self.stop.of_one();
+        let session = Session::new(id, peer, canonical(local), service, &stop.drain);
+        let control = Control::new(ControlStream(stream), session, seat, stop).greeted_by(greeting);
         self.sessions.spawn(control.converse());
     }
 
@@ -171,6 +176,10 @@ impl Gate {
             drop(permit);
         });
     }
+}
+
+fn refused(peer: SocketAddr, why: &dyn ToString) -> NewsItem {
+    NewsItem { what: Tried::Refused, user: None, peer: peer.ip(), why: Some(why.to_string()) }
 }
 
 fn admit(service: &Service, ip: IpAddr) -> Result<Seat, Refusal> {

@@ -2,13 +2,11 @@
 
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use super::Stop;
 use super::connection::Connection;
 use super::panics::caught;
 use crate::commands::{self, Entry};
@@ -17,7 +15,7 @@ use crate::limits::{LAST_LOOK, Seat};
 use crate::observe::events;
 use crate::protocol::foreign::is_foreign;
 use crate::protocol::{Argument, Decoded, Reply, replies};
-use crate::session::{Conversation, Ending, Outcome, Phase, Protection, Session};
+use crate::session::{Conversation, Ending, Moved, Outcome, Phase, Protection, Session, Stop};
 use crate::tls::Tls;
 
 /// Bad commands in a row that end a session: it is not FTP that is spoken here.
@@ -84,8 +82,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
 
     async fn part(self, ending: Ending) -> Ending {
         let Self { mut connection, conversation, seat, heard, is_told, .. } = self;
-        let Session { id, peer, started, ref moved, .. } = conversation.session;
-        let moved = Arc::clone(moved);
+        let Session { id, ref live, .. } = conversation.session;
+        let live = live.entry();
+        // Whoever is kicked is told so in all the places where the server's end is told.
+        let ending = if matches!(ending, Ending::Shutdown) && live.is_kicked() { Ending::Kicked } else { ending };
         if matches!(ending, Ending::Panicked) {
             events::session_panicked(id);
         }
@@ -99,9 +99,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         }
         connection.close().await;
         if heard == 0 && matches!(ending, Ending::Left | Ending::Lost(_)) {
-            events::probe(peer);
+            events::probe(live.peer());
         } else if is_told {
-            events::session_closed(id, &ending, started.elapsed(), moved.uploaded(), moved.downloaded());
+            let Moved { uploaded, downloaded } = live.moved();
+            events::session_closed(id, &ending, live.began().elapsed(), uploaded, downloaded);
         }
         ending
     }
@@ -125,6 +126,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
                 Decoded::TlsHello => return Err(Ending::NotFtp),
             }
             self.last_activity = Instant::now();
+            let Conversation { session, phase } = &self.conversation;
+            session.live.rest(self.last_activity, phase.account());
         }
     }
 
@@ -133,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         if self.heard == 0 {
             let session = &self.conversation.session;
             let sessions = session.service.seats.taken();
-            self.is_told = events::session_opened(session.id, session.peer, session.local, sessions);
+            self.is_told = events::session_opened(session.id, session.peer(), session.local(), sessions);
         }
         self.heard += 1;
     }
@@ -153,6 +156,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         self.note_heard();
         let session = &mut self.conversation.session;
         events::secured(session.id, &secured.parameters, secured.client_names());
+        session.live.secured(secured.version);
         session.protection = Protection::begun(secured, self.greeting == Greeting::Tls);
         Ok(())
     }
@@ -205,6 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         };
         let shown = if entry.spec.secret { None } else { Some(argument.bytes()) };
         events::command(id, entry.spec.verb, shown);
+        self.conversation.session.live.begin(entry.spec.verb);
         let login_deadline = self.login_deadline();
         let outcome = tokio::select! {
             biased;

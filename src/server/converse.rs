@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::Stop;
 use super::control::Control;
 use crate::limits::Refusal;
 use crate::observe::events::SessionId;
-use crate::session::{Ending, Service, Session};
+use crate::session::{Ending, Service, Session, Stop};
 
 /// Holds a whole conversation, from the greeting to the parting, as with a client at `peer` that was accepted at `local`:
 /// both canonical, and `local` an address of this machine, for the data connections are real.
@@ -27,6 +26,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
     let seat = service.seats.admit(peer.ip())?;
-    let session = Session::new(SessionId(1), peer, local, service);
-    Ok(Control::new(stream, session, seat, Stop::default()).converse().await)
+    let stop = Stop::default();
+    let session = Session::new(SessionId(1), peer, local, service, &stop.drain);
+    Ok(Control::new(stream, session, seat, stop).converse().await)
 }

@@ -35,7 +35,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -43,7 +43,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::http::Http;
 use crate::observe::events;
-use crate::session::Service;
+use crate::operator::{Desk, Reception, ReloadOrder};
+use crate::session::{Service, Stop};
 use crate::settings::Settings;
 use control::Greeting;
 
@@ -57,15 +58,6 @@ const LEAVING: Duration = Duration::from_secs(5);
 
 /// How long it may take to break off what is told of events.
 const BREAKING_OFF: Duration = Duration::from_secs(1);
-
-/// The end of the server, in two steps.
-#[derive(Debug, Clone, Default)]
-struct Stop {
-    /// Nobody is let in any more, and whoever is idle is told to go.
-    drain: CancellationToken,
-    /// Transfers that still run are stopped.
-    halt: CancellationToken,
-}
 
 /// A server that listens and has not accepted anybody yet.
 pub struct Server {
@@ -83,6 +75,8 @@ pub struct Listeners {
     implicit: Vec<TcpListener>,
     /// For those who look after the server.
     http: Vec<TcpListener>,
+    /// The same, on this machine, once it is opened.
+    desk: Option<Desk>,
 }
 
 impl Listeners {
@@ -99,7 +93,18 @@ impl Listeners {
             control: listen("ip, port", &control)?,
             implicit: listen("tls_listen", &implicit)?,
             http: listen("http_listen", &http)?,
+            desk: None,
         })
+    }
+
+    /// Opens what `longshore status` and the like ask at. To be done as whoever the server runs as: they go by that.
+    ///
+    /// # Errors
+    /// A warning, without which the server does as well.
+    pub fn open_desk(&mut self) -> Result<(), String> {
+        let Some(address) = self.addresses().first().copied() else { return Ok(()) };
+        self.desk = Some(Desk::open(address)?);
+        Ok(())
     }
 
     /// Where they listen; with port 0 in the settings this tells which port it became.
@@ -164,6 +169,12 @@ impl Server {
         }
         // It answers to the very end, and ends with this.
         let mut watched = JoinSet::new();
+        let board = service.borrow().board.clone();
+        watched.spawn(async move { board.keep_noting().await });
+        // Orders are carried out one after the other.
+        let (orders, ordered) = mpsc::channel(1);
+        let reception = Arc::new(Reception::new(service.subscribe(), stop.clone(), orders));
+        listeners.desk.into_iter().for_each(|desk| drop(watched.spawn(Arc::clone(&reception).serve(desk))));
         let http = Arc::new(Http::new(service.subscribe(), stop.clone()));
         listeners.http.into_iter().for_each(|listener| drop(watched.spawn(Arc::clone(&http).serve(listener))));
         // As long as sessions have something to tell.
@@ -172,7 +183,7 @@ impl Server {
         tokio::select! {
             () = stop.cancelled() => {}
             () = keep_resolved(service.subscribe()) => {}
-            never = keep_fresh(reloader, &service, &asked_to_reload) => match never {},
+            never = keep_fresh(reloader, &service, &asked_to_reload, ordered) => match never {},
             () = events::keep_telling_floods() => {}
             never = sweeping::sweep_hourly(&service) => match never {},
         }
@@ -203,9 +214,14 @@ async fn keep_resolved(mut in_force: InForce) {
 }
 
 /// Has settings, users and certificates read anew, if that is wanted.
-async fn keep_fresh(reloader: Option<Reloader>, slot: &Slot, asked: &Notify) -> Infallible {
+async fn keep_fresh(
+    reloader: Option<Reloader>,
+    slot: &Slot,
+    asked: &Notify,
+    orders: mpsc::Receiver<ReloadOrder>,
+) -> Infallible {
     match reloader {
-        Some(reloader) => reloader.keep_fresh(slot, asked).await,
+        Some(reloader) => reloader.keep_fresh(slot, asked, orders).await,
         None => pending().await,
     }
 }

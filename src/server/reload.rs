@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::Notify;
+use tokio::sync::mpsc::Receiver;
 
 use super::Slot;
 use super::panics::caught;
@@ -17,6 +18,7 @@ use super::start::{build_service_after, fit_out};
 use super::watch::changed;
 use crate::files::off_reactor;
 use crate::observe::{TransferLog, events};
+use crate::operator::ReloadOrder;
 use crate::session::Service;
 use crate::settings::{Loaded, Looks, Problems, Settings};
 use crate::tls::{Certificate, Tls};
@@ -61,27 +63,40 @@ impl Reloader {
 
     /// Reads all anew when it is `asked` to, or when the files have changed, one time after the other and for ever. A panic
     /// leaves all that is in force as it is.
-    pub(super) async fn keep_fresh(mut self, slot: &Slot, asked: &Notify) -> Infallible {
+    pub(super) async fn keep_fresh(
+        mut self,
+        slot: &Slot,
+        asked: &Notify,
+        mut orders: Receiver<ReloadOrder>,
+    ) -> Infallible {
         loop {
-            if let Ok(never) = caught(self.follow(slot, asked)).await {
+            if let Ok(never) = caught(self.follow(slot, asked, &mut orders)).await {
                 return never;
             }
         }
     }
 
-    async fn follow(&mut self, slot: &Slot, asked: &Notify) -> Infallible {
+    async fn follow(&mut self, slot: &Slot, asked: &Notify, orders: &mut Receiver<ReloadOrder>) -> Infallible {
         // As they were when they were read last, for good or not: what is bad is complained about once.
         let mut read = self.in_force.clone();
         loop {
-            let because = tokio::select! {
-                () = asked.notified() => "SIGHUP",
-                () = changed(&read) => "changed files",
+            let (because, answer) = tokio::select! {
+                () = asked.notified() => ("SIGHUP".to_owned(), None),
+                () = changed(&read) => ("changed files".to_owned(), None),
+                Some(ReloadOrder { because, answer }) = orders.recv() => (because, Some(answer)),
             };
             let (reloader, old) = (self.clone(), Arc::clone(&slot.borrow()));
             read = match off_reactor(move || reloader.renew(&old)).await {
-                Ok(renewal) => self.put_in_force(renewal, slot, because),
+                Ok(renewal) => {
+                    let words = renewal.in_words();
+                    let looks = self.put_in_force(renewal, slot, &because);
+                    // Whoever gave the order may have gone.
+                    let _ = answer.map(|answer| answer.send(Ok(words)));
+                    looks
+                }
                 Err(complaints) => {
                     events::reload_refused(&complaints.list);
+                    let _ = answer.map(|answer| answer.send(Err(complaints.list)));
                     complaints.looks
                 }
             };
@@ -129,6 +144,24 @@ impl Reloader {
     }
 }
 
+impl Renewal {
+    /// What is other than before, a sentence each, and what an operator should look at.
+    fn in_words(&self) -> Vec<String> {
+        let RosterChanges { added, removed, changed } = self.users;
+        let settings = if self.settings.is_empty() { "none".to_owned() } else { self.settings.join(" ") };
+        let certificate = self.certificate.iter().map(|certificate| format!("certificate: {certificate}"));
+        let restart = self.need_restart.iter().map(|name| format!("needs a restart, until then the old value: {name}"));
+        let warnings = self.warnings.iter().map(|warning| format!("warning: {warning}"));
+        ["done, for sessions that begin from now on".to_owned(), format!("settings changed: {settings}")]
+            .into_iter()
+            .chain([format!("users: {added} added, {removed} removed, {changed} changed")])
+            .chain(certificate)
+            .chain(restart)
+            .chain(warnings)
+            .collect()
+    }
+}
+
 /// The certificate that is prepared, if it is another one than before.
 fn other_certificate(prepared: &Prepared, old: &Service) -> Result<Option<Certificate>, String> {
     let before = old.tls.as_ref().map(Tls::certificate);
@@ -149,7 +182,7 @@ fn keep_those_read_at_start(settings: &mut Settings, old: &Settings) -> Vec<&'st
     names
 }
 
-/// A new service, with all that goes on from the old one: counts and bans, rates and open ports, answers, turns.
+/// A new service, with all that goes on from the old one: counts and bans, rates and open ports, answers, turns, the board.
 fn go_on(new: Service, old: &Service) -> Service {
     let follow = |log: TransferLog| match &old.transfer_log {
         Some(before) => log.after(before),
@@ -165,6 +198,7 @@ fn go_on(new: Service, old: &Service) -> Service {
         advertiser: new.advertiser.after(&old.advertiser),
         sums: Arc::clone(&old.sums),
         quotas: old.quotas.clone(),
+        board: old.board.clone(),
         transfer_log: new.transfer_log.map(follow),
         ..new
     }

@@ -23,7 +23,7 @@ use crate::files::{Quotas, create_home, openat2_denied};
 use crate::hooks::{self, Hooks};
 use crate::limits::{PaceSettings, Paces, Seats, SharedRates, Stays, Tries};
 use crate::observe::{LogSettings, StartScreen, TransferLog, UserLine};
-use crate::session::Service;
+use crate::session::{Board, Service};
 use crate::settings::{Count, FIELDS, Loaded, Masquerade, Origin, PortRange, Settings, TlsMode};
 use crate::tls::Tls;
 use crate::users::{Account, Authenticator};
@@ -64,6 +64,7 @@ pub(super) fn build_service_after(before: Option<&Service>, prepared: Prepared) 
         quotas: Quotas::default(),
         transfer_log,
         hooks,
+        board: Board::new(),
         zone,
         tls: prepared.tls,
         settings: Arc::new(settings),

@@ -49,7 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             hearing = Hearing::Over(ending);
             stop.cancel();
         }
-        self.conversation.session.running = Some(progress.clone());
+        self.conversation.session.live.begin_work(&progress, &stop);
         let reply = loop {
             let is_heard = matches!(hearing, Hearing::On) && self.held.is_none();
             tokio::select! {
@@ -79,7 +79,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
                 }
             }
         };
-        self.conversation.session.running = None;
+        self.conversation.session.live.end_work();
         if matches!(hearing, Hearing::On) && self.held.is_none() {
             hearing = self.last_word().await;
         }

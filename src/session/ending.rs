@@ -18,6 +18,8 @@ pub enum Ending {
     TimedOut,
     /// The server ends.
     Shutdown,
+    /// An operator ended it.
+    Kicked,
     /// The client speaks HTTP, TLS or the like.
     NotFtp,
     /// Too many bad commands in a row.
@@ -36,6 +38,7 @@ impl Ending {
             Self::Closed(reply) => Some(reply.clone()),
             Self::TimedOut => Some(replies::control_timed_out()),
             Self::Shutdown => Some(replies::shutting_down()),
+            Self::Kicked => Some(replies::kicked()),
             Self::NotFtp => Some(replies::not_ftp()),
             Self::BadCommands => Some(replies::too_many_bad_commands()),
             // In clear, to somebody who expects TLS, a reply is noise.
@@ -59,6 +62,7 @@ impl fmt::Display for Ending {
             Self::Closed(reply) => write!(f, "closed with {}", reply.code().number()),
             Self::TimedOut => f.write_str("timed out"),
             Self::Shutdown => f.write_str("the server ends"),
+            Self::Kicked => f.write_str("ended by the operator"),
             Self::NotFtp => f.write_str("not FTP"),
             Self::Handshake(error) => write!(f, "the TLS handshake failed: {error}"),
             Self::BadCommands => f.write_str("too many bad commands"),

@@ -1,44 +1,46 @@
 //! The states of one conversation on a control connection.
 
+mod board;
 mod ending;
+mod history;
 mod member;
+mod news;
 mod outcome;
 mod protection;
 mod refusal;
+mod seen;
 mod service;
+mod stop;
 mod telling;
 
+pub use board::{Board, Live, Moved, OnBoard, TICK};
 pub use ending::Ending;
 pub use member::{Member, Representation};
+pub use news::{NewsItem, NewsSeen, Tried};
 pub use outcome::{IfClientLeaves, Outcome, Task};
 pub use protection::Protection;
+pub use seen::{Overview, Seen, SeenWork};
 pub use service::Service;
+pub use stop::Stop;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-use crate::data::Progress;
 use crate::files::{Algorithm, FileError};
-use crate::limits::Direction;
 use crate::listing::facts::FactSet;
 use crate::observe::events::{self, SessionId};
 use crate::settings::Encoding;
+use crate::users::Account;
 
 /// What is true of a conversation from its first byte to its last, whoever is logged in.
 pub struct Session {
     /// Counts up from 1; every log line of the session carries it.
     pub id: SessionId,
-    /// The client, canonical: a v4-mapped IPv6 address is the IPv4 one.
-    pub peer: SocketAddr,
-    /// Our end of the control connection, canonical.
-    pub local: SocketAddr,
     /// What AUTH, PBSZ and PROT have brought about.
     pub protection: Protection,
-    /// Since the connection was accepted.
-    pub started: Instant,
     /// What all sessions share.
     pub service: Arc<Service>,
     /// The facts that MLSD and MLST tell (OPTS MLST).
@@ -49,39 +51,8 @@ pub struct Session {
     pub encoding: Encoding,
     /// Log-ins that failed.
     pub failed_logins: u32,
-    /// What went over data connections so far.
-    pub moved: Arc<Moved>,
-    /// The transfer under way, for STAT.
-    pub running: Option<Arc<Progress>>,
-}
-
-/// Bytes that went over the data connections of a session.
-#[derive(Debug, Default)]
-pub struct Moved {
-    uploaded: AtomicU64,
-    downloaded: AtomicU64,
-}
-
-impl Moved {
-    /// Counts a transfer that is over.
-    pub fn add(&self, direction: Direction, bytes: u64) {
-        match direction {
-            Direction::Upload => self.uploaded.fetch_add(bytes, Ordering::Relaxed),
-            Direction::Download => self.downloaded.fetch_add(bytes, Ordering::Relaxed),
-        };
-    }
-
-    /// Bytes from the client.
-    #[must_use]
-    pub fn uploaded(&self) -> u64 {
-        self.uploaded.load(Ordering::Relaxed)
-    }
-
-    /// Bytes to the client.
-    #[must_use]
-    pub fn downloaded(&self) -> u64 {
-        self.downloaded.load(Ordering::Relaxed)
-    }
+    /// What operators see of it, and how they end it.
+    pub live: OnBoard,
 }
 
 /// Who the client is.
@@ -106,28 +77,44 @@ pub struct Conversation {
 }
 
 impl Session {
-    /// A session that has just begun.
+    /// A session that has just begun, and is told to go by `drain` if it is kicked. Its addresses are canonical: a v4-mapped IPv6 address is the IPv4
+    /// one.
     #[must_use]
-    pub fn new(id: SessionId, peer: SocketAddr, local: SocketAddr, service: Arc<Service>) -> Self {
+    pub fn new(
+        id: SessionId,
+        peer: SocketAddr,
+        local: SocketAddr,
+        service: Arc<Service>,
+        drain: &CancellationToken,
+    ) -> Self {
         let encoding = service.settings.encoding;
+        let live = service.board.enter(id, peer, local, drain);
         Self {
             id,
-            peer,
-            local,
             protection: Protection::default(),
-            started: Instant::now(),
             service,
             facts: FactSet::default(),
             algorithm: Algorithm::Sha256,
             encoding,
             failed_logins: 0,
-            moved: Arc::default(),
-            running: None,
+            live,
         }
     }
 }
 
 impl Session {
+    /// The client.
+    #[must_use]
+    pub fn peer(&self) -> SocketAddr {
+        self.live.peer()
+    }
+
+    /// Our end of the control connection.
+    #[must_use]
+    pub fn local(&self) -> SocketAddr {
+        self.live.local()
+    }
+
     /// Logs what went wrong with a file if it is more than a client's mistake.
     pub fn note_trouble(&self, why: &FileError) {
         if matches!(why, FileError::OverQuota) {
@@ -146,12 +133,18 @@ impl Phase {
         Self::Greeted { named: None, since: Instant::now() }
     }
 
+    /// Whoever is logged in.
+    #[must_use]
+    pub fn account(&self) -> Option<&Arc<Account>> {
+        match self {
+            Self::Greeted { .. } => None,
+            Self::LoggedIn(member) => Some(&member.account),
+        }
+    }
+
     /// The name of whoever is logged in.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
-        match self {
-            Self::Greeted { .. } => None,
-            Self::LoggedIn(member) => Some(&member.account.name),
-        }
+        self.account().map(|account| &*account.name)
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Semaphore;
 
+use super::Board;
 use crate::data::{Advertiser, PassivePorts, Proxies};
 use crate::files::Quotas;
 use crate::hooks::Hooks;
@@ -43,6 +44,8 @@ pub struct Service {
     pub transfer_log: Option<TransferLog>,
     /// `on_upload` and the like.
     pub hooks: Hooks,
+    /// Who is there.
+    pub board: Board,
     /// The zone of the times in LIST (`use_gmt_times`).
     pub zone: jiff::tz::TimeZone,
 }

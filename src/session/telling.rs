@@ -11,7 +11,7 @@ impl Session {
         self.service.hooks.teller(kind, || Who {
             user: account.name.clone(),
             home: account.home.clone(),
-            peer: self.peer.ip(),
+            peer: self.peer().ip(),
             session: self.id,
             tls: self.protection.control.is_some(),
         })

@@ -52,6 +52,29 @@ pub fn command() -> Command {
             ),
         )
         .subcommand(
+            Command::new("status")
+                .about("Show the sessions of the running server; on a terminal again every second, until q is pressed")
+                .arg(
+                    Arg::new(JSON)
+                        .long("json")
+                        .action(ArgAction::SetTrue)
+                        .help("Print them once, as a line of JSON each"),
+                ),
+        )
+        .subcommand(
+            Command::new("kick").about("End a session of the running server").arg(
+                Arg::new(SESSION)
+                    .value_name("SESSION")
+                    .required(true)
+                    .value_parser(value_parser!(u64))
+                    .help("Its number, as in the log and in status"),
+            ),
+        )
+        .subcommand(
+            Command::new("reload")
+                .about("Have the running server read settings and users anew, as SIGHUP does, and say what came of it"),
+        )
+        .subcommand(
             Command::new("completions")
                 .about("Print a script that has a shell complete flags and commands")
                 .arg(Arg::new(SHELL).value_name("SHELL").required(true).value_parser(value_parser!(Shell))),
@@ -63,6 +86,18 @@ pub fn command() -> Command {
 #[must_use]
 pub fn wants_kubernetes(ports: &ArgMatches) -> bool {
     ports.get_flag(KUBERNETES)
+}
+
+/// Whether `status --json` was asked for.
+#[must_use]
+pub fn wants_json(status: &ArgMatches) -> bool {
+    status.get_flag(JSON)
+}
+
+/// The session that is to be ended. Clap has seen to it that there is one; none has the number 0.
+#[must_use]
+pub fn session(kick: &ArgMatches) -> u64 {
+    kick.get_one(SESSION).copied().unwrap_or_default()
 }
 
 /// What `completions` prints for the shell it was asked for.
@@ -105,6 +140,8 @@ const WRITE: &str = "-w";
 const DIRECTORY: &str = "-d";
 const KUBERNETES: &str = "--kubernetes";
 const SHELL: &str = "shell";
+const JSON: &str = "--json";
+const SESSION: &str = "session";
 
 /// pyftpdlib's short flags that are settings here.
 const SHORT: [(&str, char); 6] =

@@ -53,6 +53,7 @@ pub(super) fn among_themselves(loaded: &Loaded, broken: &[&str]) -> Findings {
         tls_without_tls(settings),
         tls_port_taken(settings),
         http_port_taken(settings),
+        token_of_no_use(settings),
         half_a_user(settings),
         user_is_no_folder_name(settings),
         few_passive_ports(settings),
@@ -228,6 +229,18 @@ fn http_port_taken(settings: &Settings) -> Option<Finding> {
 
 fn is_port_of(sockets: &ListenSockets, port: u16) -> bool {
     sockets.iter().any(|socket| socket.port() == port)
+}
+
+fn token_of_no_use(settings: &Settings) -> Option<Finding> {
+    const LEAST: usize = 16;
+    if settings.http_token.is_empty() {
+        return None;
+    }
+    if settings.http_listen.iter().next().is_none() {
+        return warn(&["http_token", "http_listen"], "there is no status page, as http_listen is empty");
+    }
+    let is_short = settings.http_token.expose().len() < LEAST;
+    is_short.then(|| warn(&["http_token"], format!("shorter than {LEAST} characters, so it may be guessed")))?
 }
 
 fn half_a_user(settings: &Settings) -> Option<Finding> {

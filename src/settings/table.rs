@@ -165,6 +165,8 @@ settings! {
 
     /// Addresses with ports, such as `0.0.0.0:8080`, for probes and Prometheus by HTTP: `/livez`, `/readyz`, `/metrics`; empty is none.
     http_listen: ListenSockets = "" at start,
+    /// Password, with any name, of the status page that `http_listen` has at `/`; empty is no page.
+    http_token: Secret = "",
 
     /// Who is told of each file that has arrived whole: an `http://` or `https://` address, or a command; empty is nobody.
     on_upload: Hook = "",

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::server::{NoServerSessionStorage, ProducesTickets};
-use tokio_rustls::rustls::{HandshakeKind, ServerConfig, ServerConnection};
+use tokio_rustls::rustls::{HandshakeKind, ProtocolVersion, ServerConfig, ServerConnection};
 use tokio_rustls::server::TlsStream;
 
 use super::certificate::Certificate;
@@ -18,7 +18,7 @@ use super::newcomer;
 use super::stream::MaybeTls;
 use super::tickets::{OwnSession, OwnTickets};
 use crate::limits::Direction;
-use crate::settings::SessionReuse;
+use crate::settings::{SessionReuse, TlsVersion};
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -50,6 +50,8 @@ pub struct Secured {
     client: Option<Client>,
     /// TLS version and cipher suite, for the log.
     pub parameters: String,
+    /// TLS version, as `tls_min_version` has it.
+    pub version: TlsVersion,
 }
 
 #[derive(Debug, Clone)]
@@ -94,7 +96,7 @@ impl Shield {
         let stream = handshake(self.config(CONTROL_TICKETS), stream).await?;
         let tls = stream.get_ref().1;
         let client = certificate_of(tls).map(|der| Client { der: der.clone(), names: Certificate::names_in(der) });
-        let secured = Secured { shield: Arc::clone(self), client, parameters: parameters(tls) };
+        let secured = Secured { shield: Arc::clone(self), client, parameters: parameters(tls), version: version(tls) };
         Ok((stream, secured))
     }
 
@@ -185,6 +187,11 @@ async fn dismiss<S: AsyncRead + AsyncWrite + Unpin>(mut stream: TlsStream<S>, di
 
 fn certificate_of(tls: &ServerConnection) -> Option<&CertificateDer<'static>> {
     tls.peer_certificates()?.first()
+}
+
+fn version(tls: &ServerConnection) -> TlsVersion {
+    let is_newest = tls.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+    if is_newest { TlsVersion::Tls13 } else { TlsVersion::Tls12 }
 }
 
 fn parameters(tls: &ServerConnection) -> String {

@@ -5,6 +5,7 @@
 //! so that asking twice tells nothing; and any account, so that in a roster of several kinds of hash the unknown
 //! names are spread over the kinds as the known ones are.
 
+use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::num::NonZero;
@@ -39,6 +40,17 @@ pub enum Failure {
     NotFromHere,
     /// Anonymous was asked for and is not enabled.
     AnonymousDisabled,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WrongPassword => "wrong password",
+            Self::UnknownUser => "no such user",
+            Self::NotFromHere => "not from this address (from=)",
+            Self::AnonymousDisabled => "anonymous is not enabled",
+        })
+    }
 }
 
 impl Authenticator {

@@ -13,6 +13,7 @@ mod hardened;
 mod health;
 mod image;
 mod life;
+mod operator;
 mod peers;
 mod readme;
 mod tls;

@@ -63,7 +63,9 @@ fn its_blocks_work_word_for_word() {
         command.env("PATH", std::env::join_paths(all).unwrap());
         command
     };
-    let [up, list, user, upload, check] = &blocks()[..] else { panic!("other blocks than these: {:#?}", blocks()) };
+    let [up, list, user, upload, check, status] = &blocks()[..] else {
+        panic!("other blocks than these: {:#?}", blocks())
+    };
 
     let mut serving = shell(up);
     let _terminal = Terminal(serving.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
@@ -74,6 +76,8 @@ fn its_blocks_work_word_for_word() {
     let said = success(&mut shell(check));
     assert!(said.contains("# alice elradfmwMT /srv/ftp/alice"), "{said}");
     assert!(!said.contains("wonderland"), "{said}");
+    let said = success(&mut shell(status));
+    assert!(said.contains(": sessions 0 of 512, ports 0 of 10, ") && said.contains("nobody is there"), "{said}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "where the programs of the machine are")]

@@ -123,7 +123,7 @@ fn every_setting_that_is_named_exists() {
             assert!(Field::named(name).is_some(), "README.md names {name}, and there is no such setting");
         }
         for flag in code.split_whitespace().filter_map(|word| word.strip_prefix("--")) {
-            let of_others = flag == "kubernetes" || code.starts_with("docker ");
+            let of_others = ["json", "kubernetes"].contains(&flag) || code.starts_with("docker ");
             let known = FIELDS.iter().any(|field| field.flag() == flag) || of_others;
             assert!(known, "README.md names --{flag}, and there is no such flag");
         }

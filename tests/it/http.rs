@@ -3,6 +3,7 @@
 mod documents;
 pub(crate) mod figures;
 mod manners;
+mod page;
 mod probes;
 
 use std::io::{Read, Write};
@@ -30,7 +31,13 @@ fn speak(address: SocketAddr, request: &[u8]) -> String {
 
 #[track_caller]
 fn request(address: SocketAddr, method: &str, path: &str) -> Answer {
-    let said = speak(address, format!("{method} {path} HTTP/1.1\r\nHost: longshore\r\n\r\n").as_bytes());
+    request_with(address, method, path, "")
+}
+
+/// The same with more lines in its head, each with its end.
+#[track_caller]
+fn request_with(address: SocketAddr, method: &str, path: &str, lines: &str) -> Answer {
+    let said = speak(address, format!("{method} {path} HTTP/1.1\r\nHost: longshore\r\n{lines}\r\n").as_bytes());
     let (head, body) = said.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{method} {path}: {said:?}"));
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Answer { status, head: head.to_ascii_lowercase(), body: body.to_owned() }

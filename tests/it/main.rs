@@ -22,6 +22,7 @@ mod process;
 mod proxy;
 mod reload;
 mod settings;
+mod status;
 mod threats;
 mod timeouts;
 mod tls_side;

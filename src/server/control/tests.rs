@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadBuf, duplex};
@@ -60,9 +61,10 @@ async fn service() -> (Arc<Service>, u16, tempfile::TempDir) {
 
 fn control(service: &Arc<Service>, number: u64, stream: DuplexStream) -> Control<Treacherous> {
     let [peer, local] = [4000, 21].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-    let session = Session::new(SessionId(number), peer, local, Arc::clone(service));
+    let stop = Stop::default();
+    let session = Session::new(SessionId(number), peer, local, Arc::clone(service), &stop.drain);
     let seat = service.seats.admit(peer.ip()).unwrap();
-    Control::new(Treacherous(stream), session, seat, Stop::default())
+    Control::new(Treacherous(stream), session, seat, stop)
 }
 
 struct Client {
@@ -144,7 +146,7 @@ async fn a_panic_of_the_transfer_itself_ends_its_session() {
     let work = Box::pin(async { panic!("in the midst of work") });
     let task = Task {
         opening: None,
-        progress: Arc::new(Progress::new()),
+        progress: Arc::new(Progress::default()),
         stop: CancellationToken::new(),
         if_client_leaves: IfClientLeaves::Finish,
         work,
@@ -164,4 +166,20 @@ async fn an_idle_session_is_small() {
     let waiting = size_of_val(&control.run());
     let whole = waiting + size_of_val(&control.converse());
     assert!(whole <= 2560, "{whole} bytes, of which {waiting} wait");
+}
+
+#[tokio::test]
+async fn who_is_kicked_hears_it_and_leaves_seat_and_board() {
+    let (service, _, _folder) = service().await;
+    let mut other = Client::log_in(&service, 1).await;
+    let mut client = Client::log_in(&service, 2).await;
+    let seen = service.board.sessions();
+    assert_eq!(seen.iter().map(|seen| seen.session).collect::<Vec<_>>(), [1, 2]);
+    assert!(seen.iter().all(|seen| seen.user.as_deref() == Some("bob") && seen.verb.as_deref() == Some("TYPE")));
+    assert!(service.board.kick(SessionId(3)).is_none());
+    assert_eq!(service.board.kick(SessionId(2)).unwrap().session, 2);
+    assert_eq!(client.reply().await, "421 The operator has ended this session.\r\n");
+    assert!(matches!(client.conversation.await.unwrap(), Ending::Kicked));
+    assert_eq!((service.seats.taken(), service.board.sessions().len()), (1, 1));
+    other.ask("NOOP", "200").await;
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 
 use tokio_rustls::rustls::version::TLS13;
@@ -9,8 +10,10 @@ use tokio_rustls::rustls::version::TLS13;
 use crate::authority::Authority;
 use crate::binary::{Running, Setup};
 use crate::reload::{hang_up, hang_up_in_vain, put};
+use crate::status::strangers::asked_by_a_stranger;
+use crate::status::told;
 use crate::tls_side::Side;
-use crate::wire::{Client, stream_from, until_end};
+use crate::wire::{Client, free_port, stream_from, until_end};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -124,6 +127,7 @@ fn try_to_get_in(server: &Running) {
 fn every_line_is_as_the_schema_says() {
     let authority = Authority::new();
     let pair = authority.issue(&["localhost"]);
+    let http = SocketAddr::from(([127, 0, 0, 1], free_port()));
     let mut server = Setup::new()
         .file("cert.pem", &pair.cert_pem)
         .file("key.pem", &pair.key_pem)
@@ -131,6 +135,8 @@ fn every_line_is_as_the_schema_says() {
         .variable("FTP_TLS_CERT", "cert.pem")
         .variable("FTP_TLS_KEY", "key.pem")
         .variable("FTP_LOG_LEVEL", "trace")
+        .variable("FTP_HTTP_LISTEN", &http.to_string())
+        .variable("FTP_HTTP_TOKEN", "a token of this test")
         .variable("FTP_MAX_PER_USER", "2")
         .variable("FTP_BAN_AFTER", "2")
         .variable("FTP_PROXY_PROTOCOL", "optional")
@@ -140,6 +146,15 @@ fn every_line_is_as_the_schema_says() {
     server.wait_for_line("masquerade_address resolved");
     work(&server, &Side::new(&authority, &TLS13));
     try_to_get_in(&server);
+    let _here = Client::login_from("127.0.0.6", server.address, "bob");
+    let sessions = told(&server, &["status", "--json"]).1;
+    let last = sessions.lines().last().unwrap();
+    let number = last.split(&[':', ','][..]).nth(1).unwrap();
+    assert_eq!(told(&server, &["kick", number]).0, Some(0), "{last}");
+    asked_by_a_stranger(&server, &["status"]);
+    let mut guess = stream_from("127.0.0.7".parse().unwrap(), http).unwrap();
+    guess.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer wrong\r\n\r\n").unwrap();
+    until_end(&mut guess);
     drop(stream_from("127.0.0.4".parse().unwrap(), server.address).unwrap());
     server.wait_for_line("\"probed\"");
     put(&server, "conf/settings.toml", "masquerade_address = \"nowhere.invalid\"\nlog_keep = 3\n");

@@ -74,7 +74,8 @@ fn the_manual_page_is_rendered_and_has_every_setting() {
         let meaning = lines.next().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(meaning.starts_with(&field.meaning()), "{flag}: {meaning}");
     }
-    for command in ["check", "healthcheck", "hash-password", "ports", "completions", "man"] {
+    for command in ["check", "healthcheck", "hash-password", "ports", "status", "kick", "reload", "completions", "man"]
+    {
         assert!(page.contains(&format!("longshore-{command}(1)")), "{command}: {page}");
     }
 }
