@@ -12,7 +12,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::sleep;
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
@@ -20,6 +19,7 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 
 use super::LogError;
+use super::gathered::{Gathered, WriterGuard};
 use super::losses::{Losses, counted};
 use super::rotated::Rotated;
 use crate::settings::{LogFormat, LogLevel, LogRotation};
@@ -42,7 +42,7 @@ pub struct LogSettings {
 /// Writes what is still waiting, at most a second, when dropped; to be held to the end of the process.
 #[derive(Debug)]
 #[must_use = "the log ends when this is dropped"]
-pub struct LogGuard(Vec<(Losses, WorkerGuard)>);
+pub struct LogGuard(Vec<(Losses, WriterGuard)>);
 
 /// How late it may be told that lines were lost.
 const TICK: Duration = Duration::from_secs(1);
@@ -79,7 +79,7 @@ impl LogGuard {
         }
     }
 
-    fn writer(&mut self, log: String, to: impl Write + Send + 'static) -> NonBlocking {
+    fn writer(&mut self, log: String, to: impl Write + Send + 'static) -> Gathered {
         let (writer, losses, guard) = counted(log, to);
         self.0.push((losses, guard));
         writer
@@ -87,7 +87,7 @@ impl LogGuard {
 }
 
 /// One place to write to. The fields of an event stand in the order of `events.rs`, without spans or targets.
-fn layer(format: LogFormat, terminal: bool, writer: NonBlocking) -> Box<dyn Layer<Registry> + Send + Sync> {
+fn layer(format: LogFormat, terminal: bool, writer: Gathered) -> Box<dyn Layer<Registry> + Send + Sync> {
     let mut layer = tracing_subscriber::fmt::layer().with_target(false).with_timer(Milliseconds).with_writer(writer);
     if !terminal {
         layer.set_ansi(false);

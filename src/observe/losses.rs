@@ -1,15 +1,14 @@
 //! Lines of a log that did not get there: no disk, no reader, or too many at once. The service goes on without them;
 //! they are counted, and told where a log still works.
 
-use std::io::{self, Write};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io::Write;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, WorkerGuard};
 
 use super::events;
+use super::gathered::{Gathered, WriterGuard, gathered};
 
 /// The line that tells of losses may be lost itself, and shall not be told for that alone without end.
 const BETWEEN_TELLINGS: Duration = Duration::from_secs(60);
@@ -18,8 +17,7 @@ const BETWEEN_TELLINGS: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Losses {
     log: String,
-    dropped: ErrorCounter,
-    failed: Arc<AtomicUsize>,
+    writer: Gathered,
     told: Mutex<Told>,
 }
 
@@ -30,17 +28,16 @@ struct Told {
 }
 
 /// A thread that writes to `to`, what it has lost, and what ends it. `log` is what the log is called.
-pub(super) fn counted(log: String, to: impl Write + Send + 'static) -> (NonBlocking, Losses, WorkerGuard) {
-    let failed = Arc::new(AtomicUsize::new(0));
-    let (writer, guard) = tracing_appender::non_blocking(Counted { to, failed: Arc::clone(&failed) });
-    let losses = Losses { log, dropped: writer.error_counter(), failed, told: Mutex::default() };
+pub(super) fn counted(log: String, to: impl Write + Send + 'static) -> (Gathered, Losses, WriterGuard) {
+    let (writer, guard) = gathered(to);
+    let losses = Losses { log, writer: writer.clone(), told: Mutex::default() };
     (writer, losses, guard)
 }
 
 impl Losses {
     /// Lines, from the start.
     pub(super) fn lines(&self) -> usize {
-        self.dropped.dropped_lines() + self.failed.load(Ordering::Relaxed)
+        self.writer.lost_lines()
     }
 
     /// Logs how many more there are than when this was last told, at most once a minute.
@@ -63,26 +60,6 @@ impl Losses {
     }
 }
 
-/// Counts what cannot be written. The thread that writes comes with a line at a time, and forgets the error.
-struct Counted<W> {
-    to: W,
-    failed: Arc<AtomicUsize>,
-}
-
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let written = self.to.write(line);
-        if written.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted) {
-            self.failed.fetch_add(1, Ordering::Relaxed);
-        }
-        written
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,7 +77,7 @@ mod tests {
         let now = Instant::now();
         assert_eq!(losses.untold(now), Some(3));
         assert_eq!(losses.untold(now + BETWEEN_TELLINGS), None);
-        losses.failed.fetch_add(1, Ordering::Relaxed);
+        writer.write_all(b"after the end\n").unwrap();
         assert_eq!(losses.untold(now + BETWEEN_TELLINGS / 2), None);
         assert_eq!(losses.untold(now + BETWEEN_TELLINGS), Some(1));
     }
@@ -108,8 +85,8 @@ mod tests {
     /// F25: whoever writes does not wait for a log that stands still, and what there is no room for is counted.
     #[test]
     fn a_log_that_stands_still_holds_nobody_up() {
-        const LINES: usize = 200_000;
-        let (reader, stuck) = io::pipe().unwrap();
+        const LINES: usize = 600_000;
+        let (reader, stuck) = std::io::pipe().unwrap();
         let (mut writer, losses, guard) = counted("log".to_owned(), stuck);
         for _ in 0..LINES {
             writer.write_all(b"a line that is as long as lines of a log are\n").unwrap();

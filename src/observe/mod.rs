@@ -3,6 +3,7 @@
 pub mod events;
 mod exposition;
 mod floods;
+mod gathered;
 mod log;
 mod losses;
 mod metrics;

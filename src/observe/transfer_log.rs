@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
-use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 
+use super::gathered::{Gathered, WriterGuard};
 use super::losses::{Losses, counted};
 use super::{LogError, Transfer};
 use crate::limits::Direction;
@@ -17,10 +17,10 @@ use crate::limits::Direction;
 #[derive(Debug, Clone)]
 pub struct TransferLog {
     path: PathBuf,
-    writer: NonBlocking,
+    writer: Gathered,
     zone: TimeZone,
     losses: Arc<Losses>,
-    _guard: Arc<WorkerGuard>,
+    _guard: Arc<WriterGuard>,
 }
 
 impl TransferLog {
