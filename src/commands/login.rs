@@ -131,19 +131,22 @@ async fn open_home(session: &Session, account: &Arc<Account>) -> Result<Home, Re
         quota: account.quota.and_then(Size::limit),
         quotas: session.service.quotas.clone(),
     };
+    let modes = files::Modes { file: settings.file_mode.0, directory: settings.dir_mode.0 };
+    let visited = |home: Home| if account.anonymous { home.for_anybody() } else { home };
+    if let Some(home) = Home::open_at_once(&account.home, account.permissions, modes, &uploads) {
+        return Ok(visited(home));
+    }
     let opened = off_reactor(move || {
-        let modes = files::Modes { file: settings.file_mode.0, directory: settings.dir_mode.0 };
         let open = || Home::open(&opening.home, opening.permissions, modes, uploads.clone());
-        let home = match open() {
+        match open() {
             Err(error) if error.kind() == ErrorKind::NotFound && settings.create_homes && !opening.anonymous => {
                 files::create_home(&opening.home, modes.directory)?;
                 open()
             }
             home => home,
-        };
-        home.map(|home| if opening.anonymous { home.for_anybody() } else { home })
+        }
     });
-    opened.await.map_err(|why| {
+    opened.await.map(visited).map_err(|why| {
         events::failed(session.id, "opening the home directory", &format_args!("{}: {why}", account.home.display()));
         replies::no_home()
     })

@@ -110,6 +110,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         decoded
     }
 
+    /// Has a reply leave with the next one, or when [`flush`](Self::flush) is called.
+    pub(super) fn prepare(&mut self, reply: &Reply) {
+        reply.encode(&mut self.replies);
+    }
+
     /// Sends a reply.
     ///
     /// # Errors

@@ -247,6 +247,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         until_shutdown(&self.stop, said).await
     }
 
+    /// Has a reply leave with the next one, or when it is flushed.
+    pub(super) fn prepare(&mut self, reply: &Reply) {
+        self.note_reply(reply);
+        self.connection.prepare(reply);
+    }
+
     /// Sends a reply.
     pub(super) async fn say(&mut self, reply: &Reply) -> Step {
         self.note_reply(reply);

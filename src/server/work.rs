@@ -41,16 +41,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     pub(super) async fn work(&mut self, task: Task) -> Step {
         let Task { opening, progress, stop, if_client_leaves, mut work } = task;
         let mut hearing = Hearing::On;
-        let opened = match &opening {
-            Some(opening) => self.say(opening).await,
-            None => self.flush().await,
+        if let Some(opening) = &opening {
+            self.prepare(opening);
+        }
+        // What is done without a wait has one segment for both its replies.
+        let begun = tokio::select! {
+            biased;
+            reply = &mut work => Some(reply),
+            () = std::future::ready(()) => None,
         };
-        if let Err(ending) = opened {
+        let is_done_at_once = begun.is_some();
+        if !is_done_at_once && let Err(ending) = self.flush().await {
             hearing = Hearing::Over(ending);
             stop.cancel();
         }
         self.conversation.session.running = Some(progress.clone());
         let reply = loop {
+            if let Some(reply) = begun {
+                break reply;
+            }
             let is_heard = matches!(hearing, Hearing::On) && self.held.is_none();
             tokio::select! {
                 biased;
@@ -80,7 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             }
         };
         self.conversation.session.running = None;
-        if matches!(hearing, Hearing::On) && self.held.is_none() {
+        if !is_done_at_once && matches!(hearing, Hearing::On) && self.held.is_none() {
             hearing = self.last_word().await;
         }
         self.conclude(&reply, hearing).await
