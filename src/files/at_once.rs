@@ -6,7 +6,8 @@
 //! `RESOLVE_NO_XDEV`), bytes are read from there only (`RWF_NOWAIT`), and a file is not read whose time of the last
 //! reading would have to be written. Opening a file that others serve, over NFS or FUSE say, asks them: so homes there
 //! are never looked at here. Should a look take long all the same, as where a scanner holds up whoever opens a file,
-//! there is none for a while, and meanwhile nobody else begins one.
+//! there is none for a while, and meanwhile nobody else begins one. What `RWF_NOWAIT` does not find the kernel begins to
+//! read, which takes long only where the queue of the disk is full.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -234,4 +235,60 @@ fn now() -> u64 {
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn nearby() -> Nearby {
+        Nearby { is_near: AtomicBool::new(true), ..Nearby::default() }
+    }
+
+    #[test]
+    fn while_one_look_lasts_long_nobody_begins_another() {
+        let nearby = nearby();
+        let long = millis(LONG);
+        let stuck = nearby.begin(1000);
+        assert!(stuck.is_some());
+        assert!(nearby.begin(1000 + long).is_some());
+        assert!(nearby.begin(1001 + long).is_none());
+        drop(stuck);
+        assert_eq!(nearby.looking.load(Ordering::Relaxed), 0, "who was refused does not count");
+    }
+
+    #[test]
+    fn after_a_long_look_there_is_a_pause() {
+        let nearby = nearby();
+        drop(Look { nearby: &nearby, begun: now() });
+        assert_eq!(nearby.pause_ends.load(Ordering::Relaxed), 0);
+        let begun = now();
+        while now() <= begun + millis(LONG) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        nearby.looking.store(1, Ordering::Relaxed);
+        drop(Look { nearby: &nearby, begun });
+        let end = nearby.pause_ends.load(Ordering::Relaxed);
+        assert!(end >= begun + millis(PAUSE));
+        assert!(nearby.begin(end - 1).is_none());
+        assert!(nearby.begin(end).is_some());
+    }
+
+    #[test]
+    fn a_file_is_read_where_nothing_is_written_for_it() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut found = fstat(file.as_file()).unwrap();
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().cast_signed();
+        let mut at = |times, read, modified, changed| {
+            (found.st_atime, found.st_mtime, found.st_ctime) = (read, modified, changed);
+            (found.st_atime_nsec, found.st_mtime_nsec, found.st_ctime_nsec) = (0, 0, 0);
+            Nearby { times, ..nearby() }.is_read_in_peace(&found)
+        };
+        assert!(at(Times::Never, 0, now, now));
+        assert!(!at(Times::Always, now, 0, 0));
+        assert!(at(Times::Relative, now, now - 1, now - 1));
+        assert!(!at(Times::Relative, now, now, now - 1), "written since");
+        assert!(!at(Times::Relative, now, now - 1, now), "changed since");
+        assert!(!at(Times::Relative, now - 24 * 3600, 0, 0), "not read today");
+    }
 }
