@@ -26,11 +26,14 @@ use rustix::fs::{
 };
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
+use super::jail::facts_of_stat;
 use super::manage::refuse_control_bytes;
+use super::partial;
 use super::place::Place;
 use super::retrieval::Retrieval;
 use super::upload::PendingUpload;
 use super::{Home, Modes, Uploads};
+use crate::listing::Facts;
 use crate::path::VirtualPath;
 use crate::settings::{Permission, Permissions};
 
@@ -166,6 +169,34 @@ impl Home {
         let key = (makedev(found.stx_dev_major, found.stx_dev_minor), found.stx_ino);
         let ledger = uploads.quotas.ledger_in_use(key).filter(|ledger| ledger.nearby.is_near())?;
         Some(Self::of(Dir::from_std_file(root.into()), permissions, modes, uploads.clone(), ledger))
+    }
+
+    /// As [`Home::change_directory`].
+    #[must_use]
+    pub fn change_directory_at_once(&self, path: &VirtualPath) -> Option<()> {
+        self.ask(Permission::ChangeDirectory).ok()?;
+        self.ledger().nearby.look(|| {
+            let flags = OFlags::PATH | OFlags::DIRECTORY;
+            let directory = open(self.root(), path.beneath_home(), flags)?;
+            open(directory, Path::new("."), flags).map(drop)
+        })
+    }
+
+    /// As [`Home::facts_to_resume`], of a file that is there and no link, and has no partial.
+    #[must_use]
+    pub fn facts_at_once(&self, path: &VirtualPath) -> Option<Facts> {
+        self.ask(Permission::List).ok()?;
+        let name = Path::new(OsStr::from_bytes(path.file_name()?));
+        self.ledger().nearby.look(|| {
+            let directory = open(self.root(), path.parent().beneath_home(), OFlags::PATH | OFlags::DIRECTORY)?;
+            let found = fstat(open(&directory, name, OFlags::PATH | OFlags::NOFOLLOW)?).ok().filter(is_regular)?;
+            if let Some(partial) = partial::kept_name(self, path) {
+                let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+                let there = openat2(&directory, &partial, flags, Mode::empty(), resolving());
+                there.err().filter(|&error| error == Errno::NOENT)?;
+            }
+            Some(facts_of_stat(&found))
+        })
     }
 
     /// As [`Home::retrieve`], with all that is to be sent if that is less than `most` bytes.

@@ -145,6 +145,40 @@ fn an_upload_is_prepared_at_once_and_changes_nothing_yet() {
     }
 }
 
+#[test]
+fn the_facts_of_a_file_are_the_same_at_once() {
+    let ground = Ground::new();
+    fs::create_dir(ground.at("directory")).unwrap();
+    fs::write(ground.at("directory/file"), b"content").unwrap();
+    symlink("directory/file", ground.at("link")).unwrap();
+    let name = path("/directory/file");
+    let facts = ground.home.facts_to_resume(&name).unwrap();
+    assert_eq!(ground.home.facts_at_once(&name), ground.is_near().then_some(facts));
+    for other in ["/directory", "/link", "/missing", "/"] {
+        assert!(ground.home.facts_at_once(&path(other)).is_none(), "{other}");
+    }
+    assert!(ground.seen_with("er".parse().unwrap()).facts_at_once(&name).is_none());
+    // Of whom a partial is there, hears of the partial.
+    let bob = ground.kept_for("bob");
+    let mut upload = bob.store(&name, Placement::Replace).unwrap().begin().unwrap();
+    upload.write(b"par").unwrap();
+    drop(upload);
+    assert_eq!(bob.facts_to_resume(&name).unwrap().size, 3);
+    assert!(bob.facts_at_once(&name).is_none());
+}
+
+#[test]
+fn a_directory_is_entered_at_once_if_it_can_be() {
+    let ground = Ground::new();
+    fs::create_dir(ground.at("directory")).unwrap();
+    fs::write(ground.at("file"), b"").unwrap();
+    symlink("../outside/directory", ground.at("out")).unwrap();
+    for (name, is_one) in [("/", true), ("/directory", true), ("/file", false), ("/out", false), ("/missing", false)] {
+        assert_eq!(ground.home.change_directory_at_once(&path(name)).is_some(), is_one && ground.is_near(), "{name}");
+    }
+    assert!(ground.seen_with("lr".parse().unwrap()).change_directory_at_once(&path("/directory")).is_none());
+}
+
 /// T20: what somebody stored is not lost to the next one who needs no password.
 #[test]
 fn anybody_replaces_nothing_at_once_either() {
