@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(nearby.pause_ends.load(Ordering::Relaxed), 0);
         let begun = now();
         while now() <= begun + millis(LONG) {
-            std::thread::sleep(Duration::from_millis(1));
+            std::thread::park_timeout(Duration::from_millis(1));
         }
         nearby.looking.store(1, Ordering::Relaxed);
         drop(Look { nearby: &nearby, begun });

@@ -88,7 +88,14 @@ fn what_belongs_in_one_place_stands_there_only() {
         (
             "the wall clock",
             &["SystemTime::now", "Timestamp::now", "Zoned::now"],
-            &["observe/log.rs", "observe/rotated.rs", "observe/transfer_log.rs", "commands/list.rs", "files/sweep.rs"],
+            &[
+                "observe/log.rs",
+                "observe/rotated.rs",
+                "observe/transfer_log.rs",
+                "commands/list.rs",
+                "files/sweep.rs",
+                "files/at_once.rs",
+            ],
         ),
         ("tasks", &["tokio::spawn", "task::spawn("], &[]),
     ];
