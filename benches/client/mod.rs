@@ -28,6 +28,16 @@ impl<T: Read + Write + Send> Duplex for T {}
 impl Client {
     /// Connects from this address of ours and logs in as `bench`, after AUTH TLS if there is something to speak it with.
     pub(crate) fn login(own: IpAddr, server: SocketAddr, tls: Option<&Arc<ClientConfig>>) -> Outcome<Self> {
+        Self::login_as("bench", own, server, tls)
+    }
+
+    /// The same as somebody else, whose password is `bench` too.
+    pub(crate) fn login_as(
+        user: &str,
+        own: IpAddr,
+        server: SocketAddr,
+        tls: Option<&Arc<ClientConfig>>,
+    ) -> Outcome<Self> {
         let stream = connect(own, server)?;
         stream.set_nodelay(true)?;
         let over = |stream: Box<dyn Duplex>| BufReader::with_capacity(LINE, stream);
@@ -41,7 +51,8 @@ impl Client {
                 over(Box::new(StreamOwned::new(connection, stream)))
             }
         };
-        for (line, code) in [("USER bench", "331"), ("PASS bench", "230"), ("TYPE I", "200")] {
+        let name = format!("USER {user}");
+        for (line, code) in [(name.as_str(), "331"), ("PASS bench", "230"), ("TYPE I", "200")] {
             client.ask(line, code)?;
         }
         Ok(client)

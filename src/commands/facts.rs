@@ -30,7 +30,7 @@ impl Command for Size {
 impl Members for Size {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         let path = member.path(session, &self.0)?;
-        let found = member.ask(session, move |home| home.facts_to_resume(&path)).await?;
+        let found = member.facts(session, path).await?;
         if member.representation == Representation::Ascii {
             return say(replies::no_size_in_ascii());
         }
@@ -57,7 +57,7 @@ impl Members for Mdtm {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         // With a time before it, a name that is as long as names may be is no name as a whole.
         let found = match member.path(session, &self.0) {
-            Ok(path) => member.ask(session, move |home| home.facts_to_resume(&path)).await,
+            Ok(path) => member.facts(session, path).await,
             Err(reply) => Err(reply),
         };
         match (found, time_and_name(&self.0)) {

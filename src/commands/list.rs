@@ -113,8 +113,7 @@ impl Members for Mlst {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         let path = member.path_or_here(session, self.0.as_deref())?;
         let place = if path.is_root() { Place::Home } else { Place::Inside };
-        let asked = path.clone();
-        let found = member.ask(session, move |home| home.facts_to_resume(&asked)).await?;
+        let found = member.facts(session, path.clone()).await?;
         let name = session.encoding.encode(path.as_bytes());
         let mut line = Vec::new();
         facts::write_line(&mut line, &name, &found, session.facts, member.account.permissions, place);

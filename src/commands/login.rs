@@ -137,8 +137,15 @@ async fn open_home(session: &Session, account: &Arc<Account>) -> Result<Home, Re
         quotas: session.service.quotas.clone(),
     };
     let teller = session.teller(Kind::Login, account);
+    let modes = files::Modes { file: settings.file_mode.0, directory: settings.dir_mode.0 };
+    let visited = |home: Home| if account.anonymous { home.for_anybody() } else { home };
+    // To tell somebody of it takes a way off the reactor.
+    if !teller.is_heard()
+        && let Some(home) = Home::open_at_once(&account.home, account.permissions, modes, &uploads)
+    {
+        return Ok(visited(home));
+    }
     let opened = off_reactor(move || {
-        let modes = files::Modes { file: settings.file_mode.0, directory: settings.dir_mode.0 };
         let open = || Home::open(&opening.home, opening.permissions, modes, uploads.clone());
         let home = match open() {
             Err(error) if error.kind() == ErrorKind::NotFound && settings.create_homes && !opening.anonymous => {
@@ -147,9 +154,9 @@ async fn open_home(session: &Session, account: &Arc<Account>) -> Result<Home, Re
             }
             home => home,
         };
-        home.inspect(|_| teller.tell_logged_in()).map(|home| if opening.anonymous { home.for_anybody() } else { home })
+        home.inspect(|_| teller.tell_logged_in())
     });
-    opened.await.map_err(|why| {
+    opened.await.map(visited).map_err(|why| {
         events::failed(session.id, "opening the home directory", &format_args!("{}: {why}", account.home.display()));
         tell(session, Tried::LoginFailed, Some(account.name.clone()), Some("no home directory".to_owned()));
         replies::no_home()

@@ -15,6 +15,7 @@ pub mod transfer;
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::LazyLock;
 
 use crate::observe::events;
 use crate::protocol::{Argument, Reply, Syntax, replies};
@@ -170,7 +171,15 @@ pub static TABLE: &[Entry] = &[
 /// The command of a verb, which is in capitals.
 #[must_use]
 pub fn find(verb: &[u8]) -> Option<&'static Entry> {
-    TABLE.iter().find(|entry| entry.spec.answers_to(verb))
+    static BY_VERB: LazyLock<Vec<(&[u8], &Entry)>> = LazyLock::new(|| {
+        let names = |spec: &'static Spec| std::iter::once(spec.verb).chain(spec.aliases.iter().copied());
+        let entries = TABLE.iter().flat_map(|entry| names(entry.spec).map(move |verb| (verb.as_bytes(), entry)));
+        let mut entries: Vec<_> = entries.collect();
+        entries.sort_unstable_by_key(|(verb, _)| *verb);
+        entries
+    });
+    let place = BY_VERB.binary_search_by_key(&verb, |(verb, _)| verb).ok()?;
+    BY_VERB.get(place).map(|(_, entry)| *entry)
 }
 
 impl Entry {
@@ -201,12 +210,6 @@ impl Spec {
     };
     /// One more to fill in, whose argument is a password or holds the name of a file.
     const ANY_BYTES: Self = Self { any_bytes: true, ..Self::BASIC };
-
-    /// Whether this is the command of `verb`, which is in capitals.
-    #[must_use]
-    pub fn answers_to(&self, verb: &[u8]) -> bool {
-        self.verb.as_bytes() == verb || self.aliases.iter().any(|alias| alias.as_bytes() == verb)
-    }
 }
 
 fn parse<C: Command>(argument: Argument<'_>) -> Result<C, Syntax> {

@@ -18,7 +18,10 @@ impl Command for Cwd {
 impl Members for Cwd {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         let path = member.path(session, &self.0)?;
-        member.directory = member.ask(session, |home| home.change_directory(&path).map(|()| path)).await?;
+        member.directory = match member.home.change_directory_at_once(&path) {
+            Some(()) => path,
+            None => member.ask(session, |home| home.change_directory(&path).map(|()| path)).await?,
+        };
         say(replies::directory_changed(&session.encoding.encode(member.directory.as_bytes())))
     }
 }

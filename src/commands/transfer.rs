@@ -4,7 +4,7 @@
 use super::job::Job;
 use super::{Command, DuringWork, Feature, Members, Ran, Spec, say};
 use crate::data::Outgoing;
-use crate::files::Placement;
+use crate::files::{Home, Placement};
 use crate::path::VirtualPath;
 use crate::protocol::argument::parse_number;
 use crate::protocol::{Argument, Reply, Syntax, replies};
@@ -27,8 +27,14 @@ impl Members for Retr {
         let offset = restart_position(member)?.unwrap_or(0);
         let path = member.path(session, &self.0)?;
         let ascii = member.representation == Representation::Ascii;
-        let (outgoing, path) =
-            member.ask(session, move |home| Ok((Outgoing::file(home.retrieve(&path, offset)?, ascii)?, path))).await?;
+        let at_once = if ascii { None } else { Outgoing::file_at_once(&member.home, &path, offset) };
+        let (outgoing, path) = match at_once {
+            Some(outgoing) => (outgoing, path),
+            None => {
+                let opened = move |home: &Home| Ok((Outgoing::file(home.retrieve(&path, offset)?, ascii)?, path));
+                member.ask(session, opened).await?
+            }
+        };
         job.download(session, member, outgoing, path)
     }
 }
@@ -180,6 +186,10 @@ fn refuse_restart(member: &mut Member) -> Result<(), Reply> {
 
 async fn store(job: Job, session: &Session, member: &Member, name: &[u8], placement: Placement) -> Ran {
     let path = member.path(session, name)?;
-    let upload = member.ask(session, move |home| home.store(&path, placement)).await?;
+    let at_once = if placement == Placement::Replace { member.home.store_at_once(&path) } else { None };
+    let upload = match at_once {
+        Some(upload) => upload,
+        None => member.ask(session, move |home| home.store(&path, placement)).await?,
+    };
     job.upload(session, member, upload, replies::opening_data())
 }

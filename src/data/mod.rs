@@ -103,15 +103,23 @@ impl Transfer {
     }
 
     async fn connect_and_pump(self, progress: &Progress, stop: &CancellationToken) -> Result<(), Failure> {
-        let Self { plan, protection, body, pace, patience } = self;
+        let Self { plan, protection, mut body, pace, patience } = self;
         let direction = body.direction();
-        let connecting = pump::within(patience.connect, connect(plan, protection, direction, patience.keepalive));
-        let stream = tokio::select! {
+        let short = body.short().filter(|_| protection.is_none() && pace.is_unlimited());
+        let setting_up = connect(plan, protection, direction, patience.keepalive, short);
+        let connecting = pump::within(patience.connect, setting_up);
+        let (stream, sent) = tokio::select! {
             biased;
             () = stop.cancelled() => return Err(Failure::Aborted),
             connected = connecting => connected.unwrap_or_else(|| Err(Failure::NoConnection(io::ErrorKind::TimedOut.into())))?,
         };
+        progress.add(sent as u64);
+        let Some(stream) = stream else { return Ok(()) };
         let flow = pump::Flow { pace, stall: patience.stall, progress, stop };
+        match body {
+            Body::Send(ref mut outgoing) if sent > 0 => outgoing.forget(sent),
+            Body::Send(_) | Body::Receive { .. } => {}
+        }
         match body {
             Body::Send(outgoing) => pump::send(stream, outgoing, flow).await,
             Body::Receive { upload, ascii } => pump::receive(stream, upload, ascii, flow).await,
@@ -119,18 +127,27 @@ impl Transfer {
     }
 }
 
-/// The data connection as it is to be used, TLS and all.
+/// The data connection as it is to be used, TLS and all, and how many bytes of the `short` file for it were sent already;
+/// none if these are all, and it is closed again.
 async fn connect(
     plan: DataPlan,
     protection: Option<Secured>,
     direction: Direction,
     keepalive: Option<Duration>,
-) -> Result<MaybeTls<TcpStream>, Failure> {
+    short: Option<&[u8]>,
+) -> Result<(Option<MaybeTls<TcpStream>>, usize), Failure> {
     let stream = plan.open().await.map_err(Failure::NoConnection)?;
+    let sent = short.map_or(0, |bytes| pump::send_at_once(&stream, bytes));
+    if short.is_some_and(|bytes| bytes.len() == sent) {
+        return Ok((None, sent));
+    }
     keep_alive(&SockRef::from(&stream), keepalive).map_err(Failure::NoConnection)?;
     match protection {
-        None => Ok(MaybeTls::Plain(stream)),
-        Some(protection) => protection.protect(stream, direction).await.map_err(Failure::Exposed),
+        None => Ok((Some(MaybeTls::Plain(stream)), sent)),
+        Some(protection) => {
+            let stream = protection.protect(stream, direction).await.map_err(Failure::Exposed)?;
+            Ok((Some(stream), sent))
+        }
     }
 }
 
@@ -139,6 +156,14 @@ impl Body {
         match self {
             Self::Send(_) => Direction::Download,
             Self::Receive { .. } => Direction::Upload,
+        }
+    }
+
+    /// All that is to be sent, if it is here and fits into a buffer that was never used.
+    fn short(&self) -> Option<&[u8]> {
+        match self {
+            Self::Send(outgoing) => outgoing.whole().filter(|bytes| !bytes.is_empty() && bytes.len() <= pump::SHORT),
+            Self::Receive { .. } => None,
         }
     }
 }

@@ -16,10 +16,14 @@ use crate::limits::{LAST_LOOK, Pace};
 use crate::tls::MaybeTls;
 
 pub(super) use receive::receive;
-pub(super) use send::send;
+pub(super) use send::{send, send_at_once};
 
 /// What is read or written at once, in bytes: large enough that the hops between threads do not count.
 const BLOCK: usize = 128 * 1024;
+
+/// A file that is this short, in bytes, fits into any buffer: what there is room for at first, and what the kernel takes
+/// at once for a new connection.
+pub(super) const SHORT: usize = 16 * 1024;
 
 /// What every direction needs.
 pub(super) struct Flow<'a> {

@@ -1,7 +1,8 @@
 //! What can be sent to a client, as blocks of bytes: a file, as it is or with its line ends converted, or a listing.
 
-use crate::files::{FileError, Retrieval};
+use crate::files::{FileError, Home, Retrieval};
 use crate::listing::Facts;
+use crate::path::VirtualPath;
 use crate::protocol::ascii::ToWire;
 
 /// Up to this many bytes are read when a file or directory is opened.
@@ -52,6 +53,15 @@ impl Outgoing {
         }
     }
 
+    /// A file as it is, from `offset` on, if it can be had without waiting: it is opened, and read if it is short, or
+    /// none of both.
+    #[must_use]
+    pub fn file_at_once(home: &Home, path: &VirtualPath, offset: u64) -> Option<Self> {
+        let (file, first) = home.retrieve_at_once(path, offset, FIRST)?;
+        let rest = if file.left(1) > 0 { Rest::File(file) } else { Rest::Nothing };
+        Some(Self { first, rest })
+    }
+
     /// A directory, each of its entries written by `form`. Blocks.
     ///
     /// # Errors
@@ -69,6 +79,16 @@ impl Outgoing {
             Rest::Blocks(_) => return None,
         };
         Some(self.first.len() as u64 + rest)
+    }
+
+    /// All of it, if all of it is here.
+    pub(super) fn whole(&self) -> Option<&[u8]> {
+        matches!(self.rest, Rest::Nothing).then_some(&self.first)
+    }
+
+    /// After so many bytes of its beginning were sent.
+    pub(super) fn forget(&mut self, sent: usize) {
+        self.first.drain(..sent);
     }
 
     fn begin(mut source: impl Source + 'static) -> Result<Self, FileError> {

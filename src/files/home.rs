@@ -80,7 +80,11 @@ impl Home {
     pub fn open(path: &Path, permissions: Permissions, modes: Modes, uploads: Uploads) -> io::Result<Self> {
         let root = Dir::open_ambient_dir(path, ambient_authority())?;
         let ledger = uploads.quotas.ledger(&root)?;
-        Ok(Self(Arc::new(Inner { root, permissions, modes, uploads, ledger }), Visitor::User))
+        Ok(Self::of(root, permissions, modes, uploads, ledger))
+    }
+
+    pub(super) fn of(root: Dir, permissions: Permissions, modes: Modes, uploads: Uploads, ledger: Arc<Ledger>) -> Self {
+        Self(Arc::new(Inner { root, permissions, modes, uploads, ledger }), Visitor::User)
     }
 
     /// The same for users without a password: what one of them stored the next one may not replace without `d`.

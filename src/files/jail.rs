@@ -9,7 +9,7 @@ use cap_std::fs::{Dir, Metadata, MetadataExt, OpenOptions, OpenOptionsExt};
 use nix::fcntl::{AT_FDCWD, OFlag};
 use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, Stat, openat2};
 
 use super::FileError;
 use crate::listing::{Facts, Kind};
@@ -81,6 +81,21 @@ pub(super) fn facts_of(metadata: &Metadata) -> Facts {
         gid: metadata.gid(),
         device: metadata.dev(),
         inode: metadata.ino(),
+    }
+}
+
+/// The same of a regular file, as another library tells it.
+pub(super) fn facts_of_stat(found: &Stat) -> Facts {
+    Facts {
+        kind: Kind::File,
+        size: found.st_size.cast_unsigned(),
+        modified: found.st_mtime,
+        mode: found.st_mode,
+        links: found.st_nlink,
+        uid: found.st_uid,
+        gid: found.st_gid,
+        device: found.st_dev,
+        inode: found.st_ino,
     }
 }
 

@@ -2,10 +2,10 @@
 
 use nix::sys::statvfs::fstatvfs;
 
-use super::jail::facts_of;
+use super::jail::{facts_of, facts_of_stat};
 use super::place::Place;
 use super::{DirectoryStream, FileError, Home, partial};
-use crate::listing::{Facts, Kind};
+use crate::listing::Facts;
 use crate::path::VirtualPath;
 use crate::settings::Permission;
 
@@ -43,17 +43,7 @@ impl Home {
             if let Ok((place, _)) = Place::find(self, path)
                 && let Some(left) = partial::kept(self, &place, path)?
             {
-                return Ok(Facts {
-                    kind: Kind::File,
-                    size: left.st_size.cast_unsigned(),
-                    modified: left.st_mtime,
-                    mode: left.st_mode,
-                    links: 1,
-                    uid: left.st_uid,
-                    gid: left.st_gid,
-                    device: left.st_dev,
-                    inode: left.st_ino,
-                });
+                return Ok(Facts { links: 1, ..facts_of_stat(&left) });
             }
         }
         self.facts(path)

@@ -14,12 +14,14 @@
 //! | `quota` | how many bytes a home has, and who may add to them |
 //! | `walk` | all that lies beneath a directory |
 //! | `digest` | checksums of a file, or of a part of one |
+//! | `at_once` | what can be told without waiting for a disk |
 //! | `stream` | a directory, entry by entry |
 //! | `jail` | how names are opened so that none leads out, and none blocks |
 //! | `error` | every way in which this can fail |
 //!
-//! All of it blocks, and so runs in [`off_reactor`].
+//! All of it but `at_once` blocks, and so runs in [`off_reactor`].
 
+mod at_once;
 mod digest;
 mod error;
 mod home;

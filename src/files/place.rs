@@ -49,10 +49,15 @@ impl Place {
         }
     }
 
+    /// The name `name` in `directory`, which the home calls `within`.
+    pub(super) fn at(directory: Dir, within: &Path, name: &OsStr) -> Self {
+        Self { directory, within: within.to_owned(), name: name.to_owned() }
+    }
+
     /// The name `name` in the directory that the home calls `within`.
     pub(super) fn open(home: &Home, within: &Path, name: &OsStr) -> Result<Self, FileError> {
         let directory = home.root().open_dir(within)?;
-        Ok(Self { directory, within: within.to_owned(), name: name.to_owned() })
+        Ok(Self::at(directory, within, name))
     }
 
     /// What the name is now; a link is told as a link.

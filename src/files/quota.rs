@@ -12,6 +12,7 @@ use cap_std::fs::{Dir, MetadataExt};
 use rustix::fs::fstat;
 
 use super::FileError;
+use super::at_once::Nearby;
 use super::walk::Walk;
 
 /// The homes in use. Clones share them.
@@ -24,6 +25,8 @@ type Homes = HashMap<(u64, u64), Weak<Ledger>>;
 /// The bytes of one home.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
+    /// Whether the home can be looked at without waiting.
+    pub(super) nearby: Nearby,
     /// `None` until somebody with a quota asks.
     used: Mutex<Option<u64>>,
     /// Held while a name changes what it stands for, so that each file is given back once.
@@ -35,14 +38,24 @@ impl Quotas {
     pub(super) fn ledger(&self, root: &Dir) -> io::Result<Arc<Ledger>> {
         let found = fstat(root)?;
         let key = (found.st_dev, found.st_ino);
+        if let Some(ledger) = self.ledger_in_use(key) {
+            return Ok(ledger);
+        }
+        // A disk is asked that may hang: nobody waits for that.
+        let nearby = Nearby::of(root);
         let mut homes = lock(&self.0);
         if let Some(ledger) = homes.get(&key).and_then(Weak::upgrade) {
             return Ok(ledger);
         }
         homes.retain(|_, ledger| ledger.strong_count() > 0);
-        let ledger = Arc::new(Ledger::default());
+        let ledger = Arc::new(Ledger { nearby, ..Ledger::default() });
         homes.insert(key, Arc::downgrade(&ledger));
         Ok(ledger)
+    }
+
+    /// The ledger of the home with this device and inode, if somebody is in it: it keeps the file system mounted.
+    pub(super) fn ledger_in_use(&self, key: (u64, u64)) -> Option<Arc<Ledger>> {
+        lock(&self.0).get(&key).and_then(Weak::upgrade)
     }
 }
 

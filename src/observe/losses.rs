@@ -4,6 +4,7 @@
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,6 +14,11 @@ use super::events;
 
 /// The line that tells of losses may be lost itself, and shall not be told for that alone without end.
 const BETWEEN_TELLINGS: Duration = Duration::from_secs(60);
+/// How long lines are left to gather after some were written: a busy server neither wakes the thread that writes nor calls
+/// the kernel for each line.
+const GATHER: Duration = Duration::from_millis(5);
+/// So many bytes, or a line more, are written at once.
+const BLOCK: usize = 64 << 10;
 
 /// What one log has lost.
 #[derive(Debug)]
@@ -32,7 +38,8 @@ struct Told {
 /// A thread that writes to `to`, what it has lost, and what ends it. `log` is what the log is called.
 pub(super) fn counted(log: String, to: impl Write + Send + 'static) -> (NonBlocking, Losses, WorkerGuard) {
     let failed = Arc::new(AtomicUsize::new(0));
-    let (writer, guard) = tracing_appender::non_blocking(Counted { to, failed: Arc::clone(&failed) });
+    let (writer, guard) =
+        tracing_appender::non_blocking(Counted { to, gathered: Vec::new(), failed: Arc::clone(&failed) });
     let losses = Losses { log, dropped: writer.error_counter(), failed, told: Mutex::default() };
     (writer, losses, guard)
 }
@@ -63,29 +70,55 @@ impl Losses {
     }
 }
 
-/// Counts what cannot be written. The thread that writes comes with a line at a time, and forgets the error.
+/// Gathers lines, and counts those that cannot be written. The thread that writes comes with a line at a time, has them
+/// flushed when there are no more, and forgets the error.
 struct Counted<W> {
     to: W,
+    gathered: Vec<u8>,
     failed: Arc<AtomicUsize>,
+}
+
+impl<W: Write> Counted<W> {
+    fn write_out(&mut self) {
+        let mut rest = self.gathered.as_slice();
+        while !rest.is_empty() {
+            match self.to.write(rest) {
+                Ok(count) if count > 0 => rest = &rest[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(_) | Err(_) => {
+                    let lines = rest.split_inclusive(|&byte| byte == b'\n').count();
+                    self.failed.fetch_add(lines, Ordering::Relaxed);
+                    break;
+                }
+            }
+        }
+        self.gathered.clear();
+    }
 }
 
 impl<W: Write> Write for Counted<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let written = self.to.write(line);
-        if written.as_ref().is_err_and(|error| error.kind() != io::ErrorKind::Interrupted) {
-            self.failed.fetch_add(1, Ordering::Relaxed);
+        self.gathered.extend_from_slice(line);
+        if self.gathered.len() >= BLOCK {
+            self.write_out();
         }
-        written
+        Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.to.flush()
+        self.write_out();
+        self.gathered.shrink_to(BLOCK);
+        let flushed = self.to.flush();
+        // Whoever logs a line meanwhile has nobody to wake.
+        thread::park_timeout(GATHER);
+        flushed
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::mpsc;
 
     /// F25: a full disk.
     #[test]
@@ -103,6 +136,37 @@ mod tests {
         losses.failed.fetch_add(1, Ordering::Relaxed);
         assert_eq!(losses.untold(now + BETWEEN_TELLINGS / 2), None);
         assert_eq!(losses.untold(now + BETWEEN_TELLINGS), Some(1));
+    }
+
+    /// Tells what is written at once, and waits to be let go on.
+    struct Slow(mpsc::Sender<Vec<u8>>, mpsc::Receiver<()>);
+
+    impl Write for Slow {
+        fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+            self.0.send(lines.to_vec()).map_err(io::Error::other)?;
+            self.1.recv().map_err(io::Error::other)?;
+            Ok(lines.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_that_come_while_others_are_written_are_written_together() {
+        let ((told, writes), (go_on, let_go)) = (mpsc::channel(), mpsc::channel());
+        let (mut writer, losses, guard) = counted("log".to_owned(), Slow(told, let_go));
+        writer.write_all(b"one\n").unwrap();
+        assert_eq!(writes.recv().unwrap(), b"one\n");
+        for line in ["two\n", "three\n"] {
+            writer.write_all(line.as_bytes()).unwrap();
+        }
+        go_on.send(()).unwrap();
+        assert_eq!(writes.recv().unwrap(), b"two\nthree\n");
+        go_on.send(()).unwrap();
+        drop(guard);
+        assert_eq!(losses.lines(), 0);
     }
 
     /// F25: whoever writes does not wait for a log that stands still, and what there is no room for is counted.

@@ -6,6 +6,7 @@ use super::Session;
 use crate::data::DataPlan;
 use crate::files::{FileError, Home, off_reactor};
 use crate::limits::Stay;
+use crate::listing::Facts;
 use crate::path::VirtualPath;
 use crate::protocol::Reply;
 use crate::users::Account;
@@ -65,6 +66,17 @@ impl Member {
             session.note_trouble(&why);
             Reply::from(&why)
         })
+    }
+
+    /// What must be known of a file to go on with it, as [`Home::facts_to_resume`] tells it. A refusal becomes its reply.
+    ///
+    /// # Errors
+    /// The reply to what the home refused.
+    pub async fn facts(&self, session: &Session, path: VirtualPath) -> Result<Facts, Reply> {
+        match self.home.facts_at_once(&path) {
+            Some(facts) => Ok(facts),
+            None => self.ask(session, move |home| home.facts_to_resume(&path)).await,
+        }
     }
 
     /// The path of an argument that may be left out: the current directory then.

@@ -95,6 +95,7 @@ fn what_belongs_in_one_place_stands_there_only() {
                 "hooks/event.rs",
                 "session/board.rs",
                 "commands/list.rs",
+                "files/at_once.rs",
                 "files/sweep.rs",
             ],
         ),

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use rustix::net::SendFlags;
 use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 
@@ -31,6 +32,12 @@ pub(in crate::data) async fn send(
     end(&mut stream, &flow).await?;
     reset_on_close(&stream, false);
     Ok(())
+}
+
+/// A short file to a client that has connected: the bytes and the end of the connection leave in one segment, once the
+/// connection is closed. Tells how many bytes the kernel took; what was wrong, if not all, is found again.
+pub(in crate::data) fn send_at_once(stream: &TcpStream, bytes: &[u8]) -> usize {
+    rustix::net::send(stream, bytes, SendFlags::MORE | SendFlags::NOSIGNAL).unwrap_or(0)
 }
 
 /// Ends the connection in order: with TLS, what is still to be written goes first, and close_notify after it. Without, the

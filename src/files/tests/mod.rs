@@ -1,5 +1,6 @@
 //! Homes on a real disk, with something outside that must stay as it is.
 
+mod at_once;
 mod confinement;
 mod denied;
 mod digests;
@@ -62,6 +63,12 @@ impl Ground {
     /// The same home with uploads that write to the files themselves.
     fn direct(&self) -> Home {
         self.with_uploads(Uploads { mode: UploadMode::Direct, ..Uploads::default() })
+    }
+
+    /// The same with these letters.
+    fn direct_with(&self, letters: &str) -> Home {
+        let uploads = Uploads { mode: UploadMode::Direct, ..Uploads::default() };
+        Home::open(&self.at(""), letters.parse().unwrap(), MODES, uploads).unwrap()
     }
 
     /// The same home as a user has it for whom broken uploads are kept.

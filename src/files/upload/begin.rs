@@ -54,8 +54,8 @@ fn begin_direct(home: Home, path: &VirtualPath, placement: Placement, target: Ta
             reservation.keep();
             file
         }
-        Target::Missing => {
-            // Somebody else may have made it meanwhile.
+        Target::Found | Target::Missing => {
+            // Somebody else may have made it meanwhile, or removed it.
             let is_to_be_new = placement != Placement::Append && !home.may_replace();
             let mut options = writing(placement);
             options.create(true).create_new(is_to_be_new).mode(home.modes().file);

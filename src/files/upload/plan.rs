@@ -1,6 +1,7 @@
 //! Where the bytes go, and what may be gone on with: decided from what is there, before anything changes.
 
 use cap_std::fs::OpenOptions;
+use rustix::fs::Stat;
 
 use super::{PendingUpload, Placement, Plan, Seen, Target, WhenWhole};
 use crate::files::jail::open_regular;
@@ -29,6 +30,35 @@ impl Home {
         let plan = match self.uploads().mode {
             UploadMode::Atomic => self.plan(path, placement)?,
             UploadMode::Direct => self.plan_direct(path, placement)?,
+        };
+        Ok(PendingUpload { home: self.clone(), path: path.clone(), plan, when_whole: WhenWhole::default() })
+    }
+
+    /// The same to replace `found`, a regular file, or nothing, at `place`.
+    pub(in crate::files) fn plan_replacing(
+        &self,
+        path: &VirtualPath,
+        place: Place,
+        found: Option<Stat>,
+    ) -> Result<PendingUpload, FileError> {
+        let seen = found.as_ref().map(Seen::of);
+        if seen.is_some() {
+            place.expect_writable()?;
+        }
+        let plan = match self.uploads().mode {
+            UploadMode::Direct if seen.is_some() && !self.may_replace() => return Err(FileError::MayNotReplace),
+            UploadMode::Direct if seen.is_some() => Plan::Direct(Placement::Replace, Target::Found),
+            mode => {
+                place.expect_room()?;
+                match mode {
+                    UploadMode::Direct => Plan::Direct(Placement::Replace, Target::Missing),
+                    UploadMode::Atomic if seen.is_some() && !self.may_replace() => {
+                        return Err(FileError::MayNotReplace);
+                    }
+                    UploadMode::Atomic if self.may_replace() => Plan::Fresh(place, seen),
+                    UploadMode::Atomic => Plan::Unique(place),
+                }
+            }
         };
         Ok(PendingUpload { home: self.clone(), path: path.clone(), plan, when_whole: WhenWhole::default() })
     }
