@@ -10,7 +10,9 @@ use super::kernel_ports::first_given_out;
 use super::start::own_range;
 use crate::hooks::{self, Trust};
 use crate::path::{RESERVED_PREFIX, is_reserved};
-use crate::settings::{Loaded, Looks, Masquerade, Origin, Problem, Problems, Settings, Surroundings, TlsMode, examine};
+use crate::settings::{
+    Loaded, Looks, Masquerade, Origin, Problem, Problems, Settings, Spot, Surroundings, TlsMode, examine,
+};
 use crate::tls::{self, Tls};
 use crate::users::{AnonymousUser, Finding, Roster, RosterSources, SingleUser, UsersText};
 
@@ -33,9 +35,39 @@ pub struct Prepared {
 #[derive(Debug)]
 pub struct Complaints {
     /// What is wrong, and where.
-    pub(super) list: Vec<String>,
+    list: Vec<Complaint>,
     /// The files that were read: what is wrong may be mended in one of them.
     pub(super) looks: Looks,
+}
+
+/// One of them: a line, and where the settings file has it, drawn below.
+#[derive(Debug, Clone)]
+struct Complaint {
+    line: String,
+    spot: Option<Spot>,
+}
+
+impl Complaints {
+    pub(super) fn one(line: String, looks: Looks) -> Self {
+        Self { list: vec![line.into()], looks }
+    }
+
+    /// As the log tells them.
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.list.iter().map(|complaint| complaint.line.clone()).collect()
+    }
+}
+
+impl From<String> for Complaint {
+    fn from(line: String) -> Self {
+        Self { line, spot: None }
+    }
+}
+
+impl From<&Problem> for Complaint {
+    fn from(problem: &Problem) -> Self {
+        Self { line: problem.to_string(), spot: problem.spot.clone() }
+    }
 }
 
 /// Reads the users and looks at everything together. Relative paths are meant from `current_directory`.
@@ -75,14 +107,15 @@ pub(super) fn prepare_after(
     let found = examine(&loaded, &surroundings);
     complaints.extend(told(&found.problems));
     let tls = tls.unwrap_or_else(|complaint| {
-        complaints.push(complaint);
+        complaints.push(complaint.into());
         None
     });
     let trust = trust.unwrap_or_else(|complaint| {
-        complaints.push(complaint);
+        complaints.push(complaint.into());
         None
     });
-    complaints.extend(roster.as_ref().ok().and_then(|(roster, _)| spool_in_reach(&loaded, roster)));
+    let in_reach = roster.as_ref().ok().and_then(|(roster, _)| spool_in_reach(&loaded, roster));
+    complaints.extend(in_reach.map(Complaint::from));
     match roster {
         Ok((roster, warnings)) if complaints.is_empty() => {
             let mut all = std::mem::take(&mut loaded.warnings);
@@ -92,14 +125,14 @@ pub(super) fn prepare_after(
             Ok(Prepared { loaded, roster, tls, trust, warnings: all })
         }
         roster => {
-            complaints.extend(roster.err().into_iter().flatten());
+            complaints.extend(roster.err().into_iter().flatten().map(Complaint::from));
             Err(Complaints { list: complaints, looks: loaded.looks })
         }
     }
 }
 
-fn told(problems: &[Problem]) -> Vec<String> {
-    problems.iter().map(ToString::to_string).collect()
+fn told(problems: &[Problem]) -> Vec<Complaint> {
+    problems.iter().map(Complaint::from).collect()
 }
 
 fn read_roster(loaded: &mut Loaded, current_directory: &Path) -> Result<(Roster, Vec<Finding>), Vec<String>> {
@@ -232,7 +265,11 @@ fn local_addresses(settings: &Settings) -> Vec<IpAddr> {
 
 impl fmt::Display for Complaints {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.list.join("\n"))
+        for (index, Complaint { line, spot }) in self.list.iter().enumerate() {
+            write!(f, "{}{line}", if index == 0 { "" } else { "\n" })?;
+            spot.iter().try_for_each(|spot| spot.fmt(f))?;
+        }
+        Ok(())
     }
 }
 

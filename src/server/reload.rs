@@ -95,8 +95,9 @@ impl Reloader {
                     looks
                 }
                 Err(complaints) => {
-                    events::reload_refused(&complaints.list);
-                    let _ = answer.map(|answer| answer.send(Err(complaints.list)));
+                    let lines = complaints.lines();
+                    events::reload_refused(&lines);
+                    let _ = answer.map(|answer| answer.send(Err(lines)));
                     complaints.looks
                 }
             };
@@ -120,7 +121,7 @@ impl Reloader {
         let mut prepared =
             prepare_after(old.tls.as_ref(), (self.load)(&self.current_directory), &self.current_directory)?;
         let looks = prepared.loaded.looks.clone();
-        let refused = |why: String| Complaints { list: vec![why], looks: looks.clone() };
+        let refused = |why: String| Complaints::one(why, looks.clone());
         let certificate = other_certificate(&prepared, old).map_err(refused)?;
         self.nothing_was_emptied(&looks).map_err(refused)?;
         let need_restart = keep_those_read_at_start(&mut prepared.loaded.settings, &old.settings);

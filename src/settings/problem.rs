@@ -42,14 +42,9 @@ impl Problem {
     }
 }
 
-/// One line; with `{:#}` the spot is drawn below it.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.place, self.complaint)?;
-        match self.spot.as_ref().filter(|_| f.alternate()) {
-            Some(spot) => spot.fmt(f),
-            None => Ok(()),
-        }
+        write!(f, "{}: {}", self.place, self.complaint)
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fs::{Permissions, create_dir, metadata, set_permissions};
 use std::hash::{BuildHasher, RandomState};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::Path;
+use std::process::Command;
 
 use crate::binary::{PROGRAM, Running, Setup};
 use crate::wire::Client;
@@ -99,11 +101,16 @@ fn root_binds_and_reads_what_the_other_could_not() {
     client.ask("PASS secret", "230");
 }
 
+/// Where it lies, others may be unable to reach it. By a program of its own: as long as a child of another test has the
+/// open file, nobody can run it.
+fn copy_program(to: &Path) {
+    assert!(Command::new("/bin/cp").arg(PROGRAM).arg(to).status().unwrap().success());
+}
+
 #[test]
 fn whoever_is_not_root_stays_who_he_is_and_says_so() {
     let setup = become_somebody(setup());
-    // Where it lies, others may be unable to reach it.
-    std::fs::copy(PROGRAM, setup.path("longshore")).unwrap();
+    copy_program(&setup.path("longshore"));
     let copy = setup.path("longshore").display().to_string();
     let setup = setup.program(&["/usr/bin/setpriv", "--reuid=1234", "--regid=2345", "--clear-groups", &copy]);
     let output = setup.run();
@@ -124,7 +131,7 @@ fn whoever_is_not_root_stays_who_he_is_and_says_so() {
 #[test]
 fn whoever_is_the_one_already_serves() {
     let setup = setup().variable("FTP_RUN_AS", "1234:2345");
-    std::fs::copy(PROGRAM, setup.path("longshore")).unwrap();
+    copy_program(&setup.path("longshore"));
     let copy = setup.path("longshore").display().to_string();
     let server = setup.program(&["/usr/bin/setpriv", "--reuid=1234", "--regid=2345", "--clear-groups", &copy]).start();
     Client::login(server.address, "bob");

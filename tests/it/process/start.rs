@@ -143,6 +143,22 @@ fn all_problems_of_settings_and_users_are_told_in_one_run() {
     }
 }
 
+/// Below each problem of the settings file; nothing of a secret is drawn, nor under a name that no setting has.
+#[test]
+fn the_place_of_a_problem_in_the_settings_file_is_drawn() {
+    let toml = "# ours\nmax_cons = \"many\"\npas = \"s3cr3t\"\npass = 12345\n";
+    let text = complaint(&Setup::new().file("conf/settings.toml", toml), 2);
+    for wanted in [
+        "conf/settings.toml: max_cons: found \"many\", expected a whole number",
+        "\n   |\n 2 | max_cons = \"many\"\n   |            ^^^^^^\n",
+        "\n   |\n 3 | pas\n   | ^^^\n",
+        "\n   |\n 4 | pass\n   | ^^^^\n",
+    ] {
+        assert!(text.contains(wanted), "{wanted} is missing:\n{text}");
+    }
+    assert!(!text.contains("s3cr3t") && !text.contains("12345"), "{text}");
+}
+
 #[test]
 fn a_port_in_use_is_told_in_a_line() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
