@@ -1,4 +1,8 @@
-//! This server beside its peers, in one run on one machine: `cargo bench --bench peers` (as root; see README, "Speed").
+//! This server beside its peers, in one run on one machine: `cargo bench --bench peers`.
+//!
+//! It takes root, for a control group, and a user of the machine who is called `bench` and has that password, whom some
+//! servers log in: `useradd --create-home bench && echo bench:bench | chpasswd`. Debian's packages of the servers exclude each
+//! other; unpacked side by side (`apt-get download vsftpd && dpkg -x vsftpd_*.deb /opt/peers/vsftpd`, and so on) they do not.
 //!
 //! Each server has processor 0 to itself, and the load processor 1. For every scenario the rounds go from server to
 //! server, so that what else the machine does meets all of them; the median of the rounds counts. Rates depend on the

@@ -50,8 +50,8 @@ impl Ground {
     /// The files are in the home of the user of this machine who is called `bench`, for some servers know no others, and
     /// stay there.
     pub(crate) fn new(peers: PathBuf) -> Outcome<Self> {
-        let user =
-            User::from_name("bench")?.ok_or("there is no user bench, whose password is bench: see README, Speed")?;
+        let user = User::from_name("bench")?
+            .ok_or("there is no user bench, whose password is bench: see the first page of this bench")?;
         let home = user.dir.clone();
         create_dir_all(&home)?;
         chown(&home, Some(user.uid), Some(user.gid))?;

@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::deliver::Parcel;
+use crate::files::off_reactor;
 use crate::observe::events::hooks;
 use crate::settings::CommandLine;
 
@@ -52,8 +53,10 @@ pub(super) async fn run(line: &CommandLine, parcel: &Parcel) -> Result<(), Strin
     let (program, arguments) = line.words.split_first().ok_or("there is no program")?;
     let mut command = Command::new(program);
     command.args(arguments).env_clear().env("PATH", PATH).envs(variables(parcel)).current_dir("/").process_group(0);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| error.to_string())?;
+    // One that began when nobody waited for it any more ends at once.
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    // A program on a disk that does not answer is waited for elsewhere.
+    let mut child = off_reactor(move || command.spawn()).await.map_err(|error| error.to_string())?;
     let mut group = Group::of(&child);
     let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let (mut said, mut complained) = (Vec::new(), Vec::new());

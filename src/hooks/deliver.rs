@@ -47,8 +47,10 @@ struct Receiver {
 enum Outcome {
     Delivered,
     Failed(String),
-    /// There is nothing to deliver any more: somebody has removed it.
-    Gone,
+    /// There is nothing to deliver any more: somebody has removed it, or it was delivered while a reload broke off the rest.
+    Gone {
+        is_lost: bool,
+    },
 }
 
 impl Hooks {
@@ -104,7 +106,9 @@ impl Dispatch {
     /// Takes what is new in the spool.
     async fn take(&mut self) {
         let mut unwanted = Vec::new();
-        for (number, Entry { kind, touches, .. }) in self.rules.spool.after(self.taken) {
+        // A disk that does not answer is waited for elsewhere.
+        let (rules, taken) = (Arc::clone(&self.rules), self.taken);
+        for (number, Entry { kind, touches, .. }) in off_reactor(move || rules.spool.after(taken)).await {
             self.taken = number;
             let hook = self.rules.hook(kind);
             match self.receivers.iter_mut().find(|receiver| receiver.hook == *hook) {
@@ -121,7 +125,12 @@ impl Dispatch {
         // The setting was emptied meanwhile.
         hooks::unwanted(unwanted.len());
         let rules = Arc::clone(&self.rules);
-        off_reactor(move || unwanted.into_iter().for_each(|number| rules.spool.over(number))).await;
+        off_reactor(move || {
+            for number in unwanted {
+                rules.spool.over(number);
+            }
+        })
+        .await;
     }
 
     /// Begins what may go now.
@@ -151,10 +160,12 @@ impl Dispatch {
                     hooks::up(settings, &shown(hook), after);
                 }
             }
-            Outcome::Gone => {
+            Outcome::Gone { is_lost } => {
                 self.touches.remove(&number);
                 lane.over(number, &touches);
-                hooks::unwanted(1);
+                if is_lost {
+                    hooks::unwanted(1);
+                }
             }
             Outcome::Failed(why) => {
                 hooks::failed();
@@ -198,8 +209,7 @@ async fn deliver(rules: Arc<Rules>, hook: Hook, number: u64) -> Outcome {
 }
 
 async fn gone(rules: Arc<Rules>, number: u64) -> Outcome {
-    off_reactor(move || rules.spool.over(number)).await;
-    Outcome::Gone
+    Outcome::Gone { is_lost: off_reactor(move || rules.spool.over(number)).await }
 }
 
 /// As the log names it: what follows the host, or the program, may be a secret.

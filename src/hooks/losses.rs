@@ -27,7 +27,7 @@ impl Losses {
         self.untold += 1;
         self.spell = self.spell.map(|lost| lost + 1);
         let now = Instant::now();
-        if self.told.is_some_and(|told| now < told + BETWEEN_TELLINGS) {
+        if self.is_too_soon(now) {
             return;
         }
         hooks::lost(self.untold, why);
@@ -41,7 +41,14 @@ impl Losses {
         if let Some(lost) = self.spell.take() {
             hooks::kept_again(lost);
             self.untold = 0;
+        } else if self.untold > 0 && !self.is_too_soon(Instant::now()) {
+            // They came too soon after the last ones to be told of at the time.
+            hooks::kept_again(std::mem::take(&mut self.untold));
         }
+    }
+
+    fn is_too_soon(&self, now: Instant) -> bool {
+        self.told.is_some_and(|told| now < told + BETWEEN_TELLINGS)
     }
 }
 
@@ -69,5 +76,12 @@ mod tests {
         tokio::time::advance(BETWEEN_TELLINGS).await;
         losses.lost(&why);
         assert_eq!((losses.untold, losses.spell()), (0, Some(2)));
+        losses.over();
+        losses.lost(&why);
+        losses.over();
+        assert_eq!((losses.untold, losses.spell()), (1, None), "too soon");
+        tokio::time::advance(BETWEEN_TELLINGS).await;
+        losses.over();
+        assert_eq!((losses.untold, losses.spell()), (0, None));
     }
 }

@@ -133,18 +133,17 @@ impl Spool {
     /// waits, and nothing fails, for an event. Blocks for as long as a short write takes.
     pub(super) fn add(&self, event: &Event, limits: Limits) {
         let added = event.line().map_err(io::Error::from).and_then(|line| self.add_line(event, &line, limits));
+        // One of which it is not known whether the disk has it is delivered all the same.
+        self.added.notify_one();
         match added {
-            Ok(()) => {
-                hooks::added(event.event.name());
-                self.added.notify_one();
-            }
+            Ok(()) => hooks::added(event.event.name()),
             Err(error) => self.within().losses.lost(&error),
         }
     }
 
     fn add_line(&self, event: &Event, line: &[u8], limits: Limits) -> io::Result<()> {
         let touches = event.touches().into();
-        let (number, file, named) = {
+        let (segment, file, named) = {
             let mut within = self.within();
             let number = within.write(&self.directory, line, limits.bytes)?;
             let Some(last) = &mut within.last else { return Err(io::ErrorKind::NotFound.into()) };
@@ -156,20 +155,19 @@ impl Spool {
                 length: u32::try_from(line.len()).map_err(io::Error::other)?,
             };
             let synced = limits.fsync.then(|| Arc::clone(&last.file));
-            let named = last.named;
-            last.named |= limits.fsync;
+            let (named, segment) = (last.named, last.first);
             within.pending.insert(number, entry);
             hooks::pending(1, 0);
             within.losses.over();
-            (number, synced, named)
+            (segment, synced, named)
         };
         let Some(file) = file else { return Ok(()) };
         // Others may add theirs meanwhile.
         let synced =
             file.sync_data().and_then(|()| if named { Ok(()) } else { File::open(&self.directory)?.sync_all() });
-        if synced.is_err() {
-            // It is told that it may be lost, and delivered all the same.
-            self.within().not_named(number);
+        if let Some(last) = self.within().last.as_mut().filter(|last| last.first == segment) {
+            // Whoever comes meanwhile has it synced as well.
+            last.named = synced.is_ok();
         }
         synced
     }
@@ -198,13 +196,13 @@ impl Spool {
         }
     }
 
-    /// An event is over. What cannot be written of that is known until the server ends: after that it is delivered again.
-    pub(super) fn over(&self, number: u64) {
+    /// An event is over; whether it was not before. What cannot be written of that is known until the server ends: after that it is delivered again.
+    pub(super) fn over(&self, number: u64) -> bool {
         let mut within = self.within();
-        let Some(entry) = within.pending.remove(&number) else { return };
+        let Some(entry) = within.pending.remove(&number) else { return false };
         hooks::pending(0, 1);
         let is_last = within.last.as_ref().is_some_and(|last| last.first == entry.segment);
-        let Some(segment) = within.segments.get_mut(&entry.segment) else { return };
+        let Some(segment) = within.segments.get_mut(&entry.segment) else { return true };
         segment.left -= 1;
         if segment.left > 0 || is_last {
             let line = format!("{:08x}\n", number - entry.segment);
@@ -218,6 +216,7 @@ impl Spool {
             within.remove(&self.directory, entry.segment);
             within.losses.over();
         }
+        true
     }
 
     fn within(&self) -> MutexGuard<'_, Within> {
@@ -319,12 +318,6 @@ impl Within {
         }
         let _ = std::fs::remove_file(segment_path(directory, first))
             .and_then(|()| std::fs::remove_file(done_path(directory, first)));
-    }
-
-    fn not_named(&mut self, number: u64) {
-        if let Some(last) = self.last.as_mut().filter(|last| last.first <= number) {
-            last.named = false;
-        }
     }
 }
 

@@ -29,8 +29,11 @@ impl Spot {
         let (key, value) = document.get_key_value(key)?;
         let written = key.span()?;
         let is_shown = Field::named(key.get()).is_some_and(|field| !field.secret);
-        // The value of `[table]` has no place of its own.
-        match value.span().filter(|span| is_shown && span.start >= written.end) {
+        // The value of `[table]` has no place of its own. An address may have a password in it.
+        let may_be_drawn = |span: &Range<usize>| {
+            is_shown && span.start >= written.end && text.get(span.clone()).is_some_and(|value| !value.contains('@'))
+        };
+        match value.span().filter(may_be_drawn) {
             Some(value) => Self::within(text, value.clone(), value.end),
             None => Self::within(text, written.clone(), written.end),
         }
@@ -92,6 +95,7 @@ mod tests {
             ("pass", "pass = 12345"),
             ("users", "users = \"\"\"\nalice 12345 elr x\n\"\"\""),
             ("pas", "pas = \"12345\""),
+            ("on_upload", "on_upload = \"https://bob:12345@example.org/\""),
             ("limits", "[limits]\nmax_cons = 12345"),
             ("port", "[port]\ncontrol = 12345"),
         ] {

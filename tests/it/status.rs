@@ -76,7 +76,9 @@ fn transfers_under_way_are_told_with_their_figures() {
     assert_eq!((stor.verb.as_str(), stor.path.as_str(), stor.direction.as_deref()), ("STOR", "/new", Some("upload")));
     assert_eq!((stor.bytes, stor.size, seen[0].uploaded), (100_000, None, 100_000));
     assert_eq!((retr.direction.as_deref(), retr.size), (Some("download"), Some(SIZE as u64)));
-    assert_eq!((retr.path.strip_prefix('/'), seen[1].downloaded), (Some(NAME), retr.bytes));
+    assert_eq!(retr.path.strip_prefix('/'), Some(NAME));
+    // The one is counted a moment after the other.
+    assert!((1..=retr.bytes).contains(&seen[1].downloaded), "{} of {}", seen[1].downloaded, retr.bytes);
     assert!(retr.bytes < SIZE as u64 && retr.rate > 0 && retr.rate < 1 << 20, "{retr:?}");
     for (seen, client) in seen.iter().zip([&up, &down, &idle]) {
         assert_eq!((seen.peer, seen.local), (client.local(), server.address));
@@ -97,7 +99,8 @@ fn transfers_under_way_are_told_with_their_figures() {
     assert_eq!(rows[3][4..6], ["RETR", "/a\u{fffd}[2J\u{fffd}z"]);
     assert!(rows[3].iter().any(|word| word.starts_with('[') && word.len() == 12), "{table}");
     assert!(rows[3].ends_with(&["of", "8.0", "MiB"]), "{table}");
-    assert_eq!(rows[4][4..6], ["idle", "0s"]);
+    assert_eq!(rows[4][4], "idle");
+    assert!(rows[4][5].ends_with('s'), "{table}");
 }
 
 /// As README has it, each field there in each line.

@@ -69,7 +69,8 @@ fn what_is_not_over_is_there_after_the_next_start() {
     add(&spool, "/d");
     assert_eq!(there(&spool).last().unwrap(), &(4, "/d".to_owned()));
     assert_eq!(spool.after(3).len(), 1);
-    [1, 3, 4, 4].iter().for_each(|number| spool.over(*number));
+    let were_there = [1, 3, 4, 4].map(|number| spool.over(number));
+    assert_eq!(were_there, [true, true, true, false]);
     drop(spool);
     drop(Spool::open(folder.path()).unwrap());
     assert_eq!(files(folder.path()), ["events-00000000000000000005.jsonl", "lock"]);
@@ -95,7 +96,7 @@ fn a_torn_line_is_no_event_and_spoils_none() {
         assert_eq!(paths(&spool).last().unwrap(), "/c");
         // A number that was given out is not given out again.
         assert!(spool.after(0).last().unwrap().0 >= 2);
-        spool.after(0).iter().for_each(|(number, _)| spool.over(*number));
+        spool.after(0).iter().for_each(|(number, _)| assert!(spool.over(*number)));
         drop(spool);
         drop(Spool::open(folder.path()).unwrap());
         std::fs::remove_dir_all(folder.path()).unwrap();
@@ -133,12 +134,12 @@ fn it_is_bounded_and_has_room_again() {
     spool.over(1);
     spool.add(&event("/no"), limits);
     assert_eq!(spool.after(0).len(), kept - 1);
-    (2..40).for_each(|number| spool.over(number));
+    (2..40).for_each(|number| assert!(spool.over(number)));
     assert!(spool.within().losses.spell().is_none());
     spool.add(&event("/yes"), limits);
     assert_eq!(paths(&spool).last().unwrap(), "/yes");
     // All that is said of their ends has its room too.
-    spool.after(0).iter().rev().for_each(|(number, _)| spool.over(*number));
+    spool.after(0).iter().rev().for_each(|(number, _)| assert!(spool.over(*number)));
     assert!(bytes(folder.path()) <= 100_000);
 }
 

@@ -97,7 +97,7 @@ fn a_command_that_hangs_is_killed_with_all_that_it_started() {
                   mv $1/outer.new $1/outer; wait";
     let words = out.path().display().to_string();
     let (mut server, http) =
-        start(running(script, &words).variable("FTP_HOOK_TIMEOUT", "1s").variable("FTP_HOOK_RETRY", "10m"));
+        start(running(script, &words).variable("FTP_HOOK_TIMEOUT", "5s").variable("FTP_HOOK_RETRY", "10m"));
     bob(&server).store("file", b"1");
     wait_until("it runs", || out.path().join("outer").exists());
     let pids = ["inner", "outer"].map(|name| read(&out.path().join(name)));
