@@ -98,12 +98,19 @@ fn work(server: &Running, side: &Side) {
     let passive = client.pasv();
     until_end(&mut stream_from("127.0.0.9".parse().unwrap(), passive).unwrap());
     client.ask("REIN", "230");
+    leave(client);
+    leave(secured);
+}
+
+/// So that the place is free for the next one.
+fn leave(mut client: Client) {
     client.ask("QUIT", "221");
+    client.expect_end();
 }
 
 /// Who does not get in: a third session of bob's, a guesser until he is banned, and who is no proxy.
 fn try_to_get_in(server: &Running) {
-    let _sessions = [Client::login(server.address, "bob"), Client::login(server.address, "bob")];
+    let sessions = [Client::login(server.address, "bob"), Client::login(server.address, "bob")];
     let mut third = Client::connect(server.address);
     third.expect("220");
     third.ask("USER bob", "331");
@@ -121,6 +128,7 @@ fn try_to_get_in(server: &Running) {
     let mut proxy = stream_from("127.0.0.3".parse().unwrap(), server.address).unwrap();
     proxy.write_all(b"PROXY nonsense\r\n").unwrap();
     until_end(&mut proxy);
+    sessions.into_iter().for_each(leave);
 }
 
 #[test]
