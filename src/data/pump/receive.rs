@@ -79,6 +79,7 @@ async fn receive_all(
     while !matches!(then, Then::End) {
         block.clear();
         then = receive_block(&mut stream, &mut block, flow).await?;
+        let received = block.len() as u64;
         if let Some(converter) = &mut converter {
             block = convert(converter, &block, matches!(then, Then::End));
         }
@@ -88,7 +89,8 @@ async fn receive_all(
             let is_alone = converter.is_none() && flow.pace.is_unlimited();
             let (upload, more);
             (stream, upload, block, more) = off_reactor(move || write(stream, file, block, is_alone)).await?;
-            flow.progress.add(more);
+            // What has moved is in the file.
+            flow.progress.add(received + more);
             *slot = Some(File::Begun(upload));
         }
         if let Then::Break(why) = then {
@@ -183,7 +185,9 @@ async fn receive_block(
             () = flow.stop.cancelled() => break,
         }
     }
-    flow.progress.add(block.len() as u64);
+    if matches!(then, Then::End) {
+        flow.progress.add(block.len() as u64);
+    }
     tokio::select! {
         biased;
         () = flow.stop.cancelled() => Err(Failure::Aborted),
