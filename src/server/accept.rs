@@ -1,14 +1,13 @@
 //! Connections into sessions: the listeners, and the gate that a connection passes before it becomes a session.
 
 use std::fs::File;
-use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
@@ -17,8 +16,8 @@ use super::InForce;
 use super::connection::Connection;
 use super::control::{Control, Greeting};
 use super::panics::{Panicked, caught};
-use super::stream::ControlStream;
-use crate::data::Standing;
+use super::stream::{ControlListener, ControlStream};
+use crate::data::{Proxies, Standing};
 use crate::limits::{Refusal, Seat};
 use crate::observe::events::{self, SessionId};
 use crate::protocol::{Reply, replies};
@@ -42,14 +41,18 @@ pub(super) struct Gate {
     reserve: Mutex<Option<File>>,
 }
 
-/// Opens a listener for each address.
+/// Opens a listener for each address and has the runtime, through `register`, tell of its connections.
 ///
 /// # Errors
 /// The address that could not be bound, and why.
-pub(super) fn listen(sockets: &[SocketAddr]) -> Result<Vec<TcpListener>, (SocketAddr, io::Error)> {
+pub(super) fn listen<L>(
+    sockets: &[SocketAddr],
+    register: fn(TcpListener) -> io::Result<L>,
+) -> Result<Vec<L>, (SocketAddr, io::Error)> {
     // `::` takes IPv4 in as well, unless IPv4 has a listener of its own.
     let v6_only = sockets.iter().any(SocketAddr::is_ipv4);
-    sockets.iter().map(|&address| bind(address, v6_only).map_err(|error| (address, error))).collect()
+    let open = |address| bind(address, v6_only).and_then(register).map_err(|error| (address, error));
+    sockets.iter().copied().map(open).collect()
 }
 
 fn bind(address: SocketAddr, v6_only: bool) -> io::Result<TcpListener> {
@@ -62,7 +65,7 @@ fn bind(address: SocketAddr, v6_only: bool) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
 impl Gate {
@@ -73,11 +76,11 @@ impl Gate {
     }
 
     /// Accepts until told to stop. A panic costs the connection that it happened with.
-    pub(super) async fn accept_all(self: Arc<Self>, listener: TcpListener, greeting: Greeting) {
+    pub(super) async fn accept_all(self: Arc<Self>, listener: ControlListener, greeting: Greeting) {
         while caught(self.accept_each(&listener, greeting)).await == Err(Panicked) {}
     }
 
-    async fn accept_each(self: &Arc<Self>, listener: &TcpListener, greeting: Greeting) {
+    async fn accept_each(self: &Arc<Self>, listener: &ControlListener, greeting: Greeting) {
         loop {
             tokio::select! {
                 biased;
@@ -96,7 +99,7 @@ impl Gate {
         }
     }
 
-    fn receive(self: &Arc<Self>, mut stream: TcpStream, peer: SocketAddr, greeting: Greeting) {
+    fn receive(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, greeting: Greeting) {
         let service = self.service();
         match service.proxies.standing(peer) {
             Standing::Direct => self.welcome(stream, peer, greeting),
@@ -109,8 +112,8 @@ impl Gate {
                 self.sessions.spawn(async move {
                     tokio::select! {
                         () = gate.stop.drain.cancelled() => {}
-                        named = service.proxies.client_of(&mut stream, peer) => match named {
-                            Ok(Some(client)) => gate.welcome(stream, client, greeting),
+                        named = named_by(&service.proxies, stream, peer) => match named {
+                            Ok(Some((stream, client))) => gate.welcome(stream, client, greeting),
                             Ok(None) => events::probe(peer),
                             Err(why) => events::proxy_refused(peer, &why),
                         },
@@ -138,16 +141,16 @@ impl Gate {
     }
 
     fn begin(&self, service: Arc<Service>, stream: TcpStream, peer: SocketAddr, seat: Seat, greeting: Greeting) {
-        let Ok(local) = prepare(&stream, service.settings.keepalive.limit()) else { return };
+        let Ok((stream, local)) = prepare(stream, service.settings.keepalive.limit()) else { return };
         let id = SessionId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
         let stop = self.stop.of_one();
         let session = Session::new(id, peer, canonical(local), service, &stop.drain);
-        let control = Control::new(ControlStream(stream), session, seat, stop).greeted_by(greeting);
+        let control = Control::new(stream, session, seat, stop).greeted_by(greeting);
         self.sessions.spawn(control.converse());
     }
 
     /// Without a descriptor nobody can be let in, and who waits would not know why. With the one in reserve, one is told.
-    async fn turn_one_away(&self, listener: &TcpListener) {
+    async fn turn_one_away(&self, listener: &ControlListener) {
         let reserve = || self.reserve.lock().unwrap_or_else(PoisonError::into_inner);
         if reserve().take().is_some()
             && let Ok(Ok((stream, _))) = timeout(Duration::ZERO, listener.accept()).await
@@ -168,6 +171,7 @@ impl Gate {
             tell_at_once(&stream, &reply);
             return;
         };
+        let Ok(stream) = ControlStream::new(stream) else { return };
         self.sessions.spawn(async move {
             let mut connection = Connection::new(stream);
             if connection.say(&reply).await.is_ok() {
@@ -176,6 +180,18 @@ impl Gate {
             drop(permit);
         });
     }
+}
+
+/// The client that a proxy speaks for, and the connection from the end of its header on.
+async fn named_by(
+    proxies: &Proxies,
+    stream: TcpStream,
+    proxy: SocketAddr,
+) -> io::Result<Option<(TcpStream, SocketAddr)>> {
+    let mut stream = tokio::net::TcpStream::from_std(stream)?;
+    let client = proxies.client_of(&mut stream, proxy).await?;
+    let stream = stream.into_std()?;
+    Ok(client.map(|client| (stream, client)))
 }
 
 fn refused(peer: SocketAddr, why: &dyn ToString) -> NewsItem {
@@ -190,22 +206,23 @@ fn admit(service: &Service, ip: IpAddr) -> Result<Seat, Refusal> {
 }
 
 /// Says this and no more.
-fn tell_at_once(stream: &TcpStream, reply: &Reply) {
+fn tell_at_once(mut stream: &TcpStream, reply: &Reply) {
     let mut bytes = Vec::new();
     reply.encode(&mut bytes);
     // There is room in a buffer that was never used, and no time for what might go wrong.
-    let _ = stream.try_write(&bytes);
+    let _ = stream.write(&bytes);
 }
 
 /// Sets up a control connection; gives our end of it.
-fn prepare(stream: &TcpStream, keepalive: Option<Duration>) -> io::Result<SocketAddr> {
+fn prepare(stream: TcpStream, keepalive: Option<Duration>) -> io::Result<(ControlStream, SocketAddr)> {
     // Without this a reply waits for the acknowledgement of the one before, 40 ms or more.
     stream.set_nodelay(true)?;
-    let socket = SockRef::from(stream);
+    let socket = SockRef::from(&stream);
     // The Synch of Telnet comes as urgent data, which the kernel would take out of the line it stands in.
     socket.set_out_of_band_inline(true)?;
     crate::data::keep_alive(&socket, keepalive)?;
-    stream.local_addr()
+    let local = stream.local_addr()?;
+    Ok((ControlStream::new(stream)?, local))
 }
 
 /// A v4-mapped IPv6 address is the IPv4 address it stands for.

@@ -47,6 +47,7 @@ use crate::operator::{Desk, Reception, ReloadOrder};
 use crate::session::{Service, Stop};
 use crate::settings::Settings;
 use control::Greeting;
+use stream::ControlListener;
 
 /// The service that sessions begin with now, for who may put another there. Sessions that are there have their own.
 type Slot = tokio::sync::watch::Sender<Arc<Service>>;
@@ -70,9 +71,9 @@ pub struct Server {
 
 /// Sockets that are bound, before anything else is done: as root, maybe, which is given up next.
 pub struct Listeners {
-    control: Vec<TcpListener>,
+    control: Vec<ControlListener>,
     /// For those who speak TLS from the first byte.
-    implicit: Vec<TcpListener>,
+    implicit: Vec<ControlListener>,
     /// For those who look after the server.
     http: Vec<TcpListener>,
     /// The same, on this machine, once it is opened.
@@ -88,13 +89,20 @@ impl Listeners {
         let control: Vec<_> = settings.ip.iter().map(|address| SocketAddr::new(address, settings.port)).collect();
         let implicit: Vec<_> = settings.tls_listen.iter().collect();
         let http: Vec<_> = settings.http_listen.iter().collect();
-        let listen = |names, sockets: &[_]| accept::listen(sockets).map_err(|(socket, error)| (names, socket, error));
         Ok(Self {
-            control: listen("ip, port", &control)?,
-            implicit: listen("tls_listen", &implicit)?,
-            http: listen("http_listen", &http)?,
+            control: Self::listen("ip, port", &control, ControlListener::new)?,
+            implicit: Self::listen("tls_listen", &implicit, ControlListener::new)?,
+            http: Self::listen("http_listen", &http, TcpListener::from_std)?,
             desk: None,
         })
+    }
+
+    fn listen<L>(
+        names: &'static str,
+        sockets: &[SocketAddr],
+        register: fn(std::net::TcpListener) -> io::Result<L>,
+    ) -> Result<Vec<L>, (&'static str, SocketAddr, io::Error)> {
+        accept::listen(sockets, register).map_err(|(socket, error)| (names, socket, error))
     }
 
     /// Opens what `longshore status` and the like ask at. To be done as whoever the server runs as: they go by that.
@@ -110,24 +118,24 @@ impl Listeners {
     /// Where they listen; with port 0 in the settings this tells which port it became.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        addresses(&self.control)
+        addresses(&self.control, ControlListener::local_addr)
     }
 
     /// The same of those for implicit FTPS.
     #[must_use]
     pub fn implicit_addresses(&self) -> Vec<SocketAddr> {
-        addresses(&self.implicit)
+        addresses(&self.implicit, ControlListener::local_addr)
     }
 
     /// The same of those for HTTP.
     #[must_use]
     pub fn http_addresses(&self) -> Vec<SocketAddr> {
-        addresses(&self.http)
+        addresses(&self.http, TcpListener::local_addr)
     }
 }
 
-fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
-    listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+fn addresses<L>(listeners: &[L], address: fn(&L) -> io::Result<SocketAddr>) -> Vec<SocketAddr> {
+    listeners.iter().filter_map(|listener| address(listener).ok()).collect()
 }
 
 impl Server {

@@ -1,27 +1,88 @@
-//! A control connection's socket, read past TCP's urgent mark.
+//! A control connection's socket: read past TCP's urgent mark, and never asked for what it cannot have.
 
-use std::io::{self, IoSlice};
-use std::pin::Pin;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use rustix::net::{SocketFlags, acceptfrom_with};
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 
-/// Reads like [`TcpStream`], but takes a short read for what it is. The kernel ends one at the urgent mark that the
-/// Telnet Synch before an ABOR sets, with more behind it; tokio takes every short read for the end of what has come and
-/// waits for news, so the ABOR was not heard before the client's next byte.
-pub(super) struct ControlStream(pub(super) TcpStream);
+/// What control connections come in at.
+pub(super) struct ControlListener(AsyncFd<TcpListener>);
+
+/// Reads like tokio's stream, but for one thing: that takes every short read for the end of what has come and waits for
+/// news, where the kernel ends one at the urgent mark too, which the Telnet Synch before an ABOR sets, with more behind
+/// it. Of the mark epoll tells, to whoever asks.
+pub(super) struct ControlStream(AsyncFd<TcpStream>);
+
+/// Has the runtime tell of a socket.
+#[expect(deprecated, reason = "its successor asks, unsafely, for a descriptor that stays what it is: std's sockets do")]
+fn register<T: AsRawFd>(socket: T, news: Interest) -> io::Result<AsyncFd<T>> {
+    AsyncFd::with_interest(socket, news)
+}
+
+impl ControlListener {
+    /// Of a listener that does not block. Within a runtime.
+    ///
+    /// # Errors
+    /// What the kernel says of it.
+    pub(super) fn new(listener: TcpListener) -> io::Result<Self> {
+        register(listener, Interest::READABLE).map(Self)
+    }
+
+    /// Waits for a connection, which will not block either, and tells whose it is.
+    ///
+    /// # Errors
+    /// What the kernel says of the listener, or of a connection that is gone again.
+    pub(super) async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let accepted = self.0.async_io(Interest::READABLE, |listener| Ok(acceptfrom_with(listener, flags)?));
+        let (stream, peer): (OwnedFd, _) = accepted.await?;
+        let peer = peer.and_then(|peer| peer.try_into().ok()).ok_or(io::ErrorKind::ConnectionAborted)?;
+        Ok((stream.into(), peer))
+    }
+
+    /// Where it listens.
+    pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.get_ref().local_addr()
+    }
+}
+
+impl ControlStream {
+    /// Of a connection that does not block. Within a runtime.
+    ///
+    /// # Errors
+    /// What the kernel says of it.
+    pub(super) fn new(stream: TcpStream) -> io::Result<Self> {
+        register(stream, Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY).map(Self)
+    }
+
+    fn is_marked(&self, cx: &mut Context<'_>) -> bool {
+        pin!(self.0.ready(Interest::PRIORITY)).poll(cx).is_ready()
+    }
+}
 
 impl AsyncRead for ControlStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         loop {
-            ready!(self.0.poll_read_ready(cx))?;
-            match self.0.try_read(buffer.initialize_unfilled()) {
+            let mut ready = ready!(self.0.poll_read_ready(cx))?;
+            let room = buffer.initialize_unfilled();
+            match self.0.get_ref().read(room) {
+                // An end, or an error, is found as often as it is asked for.
                 Ok(count) => {
+                    if 0 < count && count < room.len() && !self.is_marked(cx) {
+                        ready.clear_ready_matching(Ready::READABLE);
+                    }
                     buffer.advance(count);
                     return Poll::Ready(Ok(()));
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    ready.clear_ready_matching(Ready::READABLE | Ready::PRIORITY);
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
@@ -29,27 +90,20 @@ impl AsyncRead for ControlStream {
 }
 
 impl AsyncWrite for ControlStream {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        loop {
+            let mut ready = ready!(self.0.poll_write_ready(cx))?;
+            if let Ok(written) = ready.try_io(|stream| stream.get_ref().write(bytes)) {
+                return Poll::Ready(written);
+            }
+        }
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        pieces: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, pieces)
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
     }
 
-    fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.get_ref().shutdown(Shutdown::Write))
     }
 }
