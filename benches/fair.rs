@@ -9,15 +9,16 @@
 
 mod client;
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write, stdout};
+use std::fs::{File, create_dir_all, write};
+use std::io::{Read, Write, stdout};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use client::program::Program;
 use client::{Client, Outcome};
 
 const FETCHING: usize = 50;
@@ -33,7 +34,8 @@ const PROMISED: f64 = 5.0;
 type Deed = fn(&mut Client, SocketAddr) -> Outcome<()>;
 
 fn main() -> Outcome<()> {
-    let server = Running::start()?;
+    let folder = tempfile::tempdir()?;
+    let server = start(folder.path())?;
     let mut worst = 0.0;
     let (fetch, list, hash): (Load, Load, Load) = ((FETCHING, fetch), (1, list), (HASHING, hash));
     for (what, loads) in [
@@ -115,54 +117,16 @@ fn here() -> IpAddr {
 }
 
 /// The program, in a folder of its own.
-struct Running {
-    child: Child,
-    address: SocketAddr,
-    _folder: tempfile::TempDir,
-}
-
-impl Running {
-    fn start() -> Outcome<Self> {
-        let folder = tempfile::tempdir()?;
-        let path = |name: &str| folder.path().join(name);
-        std::fs::create_dir_all(path("bench/many"))?;
-        (0..ENTRIES).try_for_each(|n| File::create(path(&format!("bench/many/file-{n:06}.dat"))).map(drop))?;
-        File::create(path("bench/file"))?.set_len(FILE)?;
-        let hash = longshore::users::hash_password(b"bench")?;
-        let home = path("bench").display().to_string();
-        std::fs::write(path("users.conf"), format!("bench bench elr {home}\nhashed {hash} elr {home}\n"))?;
-        let program = std::env::args().skip(1).find(|word| !word.starts_with('-'));
-        let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_longshore").to_owned());
-        let mut command = Command::new(program);
-        command.env_clear().current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped());
-        command.env("FTP_USERS_FILE", path("users.conf"));
-        let settings = [
-            ("FTP_IP", "127.0.0.1"),
-            ("FTP_PORT", "0"),
-            ("FTP_MAX_CONS", "0"),
-            ("FTP_MAX_PER_IP", "0"),
-            ("FTP_PASSIVE_PORTS", "20000-20999"),
-            ("FTP_LOG_FORMAT", "text"),
-        ];
-        let mut child = command.envs(settings).spawn()?;
-        let mut output = BufReader::new(child.stdout.take().ok_or("no output")?);
-        let mut line = String::new();
-        while !line.contains("listening ") {
-            line.clear();
-            if output.read_line(&mut line)? == 0 {
-                return Err("the server did not start".into());
-            }
-        }
-        thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
-        let address = line.split("listening ").nth(1).unwrap_or_default().trim().parse()?;
-        Ok(Self { child, address, _folder: folder })
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn start(folder: &Path) -> Outcome<Program> {
+    let path = |name: &str| folder.join(name);
+    create_dir_all(path("bench/many"))?;
+    (0..ENTRIES).try_for_each(|n| File::create(path(&format!("bench/many/file-{n:06}.dat"))).map(drop))?;
+    File::create(path("bench/file"))?.set_len(FILE)?;
+    let (hash, home) = (longshore::users::hash_password(b"bench")?, path("bench"));
+    let home = home.display();
+    let users = path("users.conf");
+    write(&users, format!("bench bench elr {home}\nhashed {hash} elr {home}\n"))?;
+    let program = std::env::args().skip(1).find(|word| !word.starts_with('-'));
+    let program = program.unwrap_or_else(|| env!("CARGO_BIN_EXE_longshore").to_owned());
+    Program::start(program, folder, [("FTP_USERS_FILE", users.as_os_str()), ("FTP_MAX_PER_IP", "0".as_ref())])
 }

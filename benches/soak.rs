@@ -11,7 +11,6 @@ mod client;
 use std::fs::{File, create_dir, read_dir, read_to_string};
 use std::io::{BufRead, BufReader, Read, Write, stdout};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -21,6 +20,7 @@ use rcgen::generate_simple_self_signed;
 use socket2::{Domain, Socket, Type};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+use client::program::Program;
 use client::{Client, Outcome};
 
 const SESSIONS: usize = 10_000;
@@ -56,7 +56,7 @@ fn main() -> Outcome<()> {
     for (sessions, is_secure) in [(SESSIONS, false), (SECURE_SESSIONS, true)] {
         failures.extend(soak(&Running::start()?, sessions, homes, is_secure)?);
     }
-    failures.extend(burst(Running::start()?.address)?);
+    failures.extend(burst(Running::start()?.program.address)?);
     if failures.is_empty() { Ok(()) } else { Err(failures.join("; ").into()) }
 }
 
@@ -135,7 +135,7 @@ fn round(
 
 /// A session, logged in or no more.
 fn hold(server: &Running, number: usize, stays: bool, tls: Option<&Arc<ClientConfig>>) -> Outcome<Client> {
-    let mut client = Client::login(address(number), server.address, tls)?;
+    let mut client = Client::login(address(number), server.program.address, tls)?;
     if !stays {
         client.ask("REIN", "230")?;
     }
@@ -144,7 +144,7 @@ fn hold(server: &Running, number: usize, stays: bool, tls: Option<&Arc<ClientCon
 
 /// Half of the transfers go each way; others say NOOP and log in meanwhile.
 fn at_work(server: &Running) -> Outcome<Vec<String>> {
-    let server_address = server.address;
+    let server_address = server.program.address;
     let mut noops = Client::login(address(SESSIONS + BURST), server_address, None)?;
     let idle = sample(|_| noops.ask("NOOP", "200").map(drop))?;
     let log_ins = sample(|n| Client::login(address(SESSIONS + BURST + n), server_address, None).map(drop))?;
@@ -238,8 +238,7 @@ fn address(number: usize) -> IpAddr {
 
 /// The program, in a folder of its own.
 struct Running {
-    child: Child,
-    address: SocketAddr,
+    program: Program,
     tls: Arc<ClientConfig>,
     /// Open when nobody is there.
     descriptors: usize,
@@ -259,35 +258,26 @@ impl Running {
         roots.add(pair.cert.der().clone())?;
         let tls = Arc::new(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth());
 
-        let mut command = Command::new(env!("CARGO_BIN_EXE_longshore"));
-        command.env_clear().current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::piped());
-        command
-            .env("FTP_HOME_ROOT", folder.path())
-            .env("FTP_TLS_CERT", path("cert.pem"))
-            .env("FTP_TLS_KEY", path("key.pem"));
+        let (home, cert, key) = (folder.path().as_os_str(), path("cert.pem"), path("key.pem"));
         let settings = [
-            ("FTP_IP", "127.0.0.1"),
-            ("FTP_PORT", "0"),
-            ("FTP_USER", "bench"),
-            ("FTP_PASS", "bench"),
-            ("FTP_USERS_FILE", ""),
-            ("FTP_MAX_CONS", "0"),
-            ("FTP_IDLE_TIMEOUT", "0"),
-            ("FTP_LOGIN_TIMEOUT", "0"),
-            ("FTP_PASSIVE_PORTS", "20000-20999"),
-            ("FTP_TLS", "allowed"),
-            ("FTP_LOG_FORMAT", "text"),
+            ("FTP_HOME_ROOT", home),
+            ("FTP_TLS", "allowed".as_ref()),
+            ("FTP_TLS_CERT", cert.as_ref()),
+            ("FTP_TLS_KEY", key.as_ref()),
+            ("FTP_USER", "bench".as_ref()),
+            ("FTP_PASS", "bench".as_ref()),
+            ("FTP_USERS_FILE", "".as_ref()),
+            ("FTP_IDLE_TIMEOUT", "0".as_ref()),
+            ("FTP_LOGIN_TIMEOUT", "0".as_ref()),
         ];
-        let mut child = command.envs(settings).spawn()?;
-        let output = BufReader::new(child.stdout.take().ok_or("no output")?);
-        let address = heard(output)?;
-        let mut server = Self { child, address, tls, descriptors: 0, _folder: folder };
+        let program = Program::start(env!("CARGO_BIN_EXE_longshore"), folder.path(), settings)?;
+        let mut server = Self { program, tls, descriptors: 0, _folder: folder };
         server.descriptors = server.figures()?.descriptors;
         Ok(server)
     }
 
     fn figures(&self) -> Outcome<Figures> {
-        let proc = format!("/proc/{}", self.child.id());
+        let proc = format!("/proc/{}", self.program.id());
         let (status, memory) =
             (read_to_string(format!("{proc}/status"))?, read_to_string(format!("{proc}/smaps_rollup"))?);
         Ok(Figures {
@@ -297,19 +287,6 @@ impl Running {
             threads: field(&status, "Threads:")?,
         })
     }
-}
-
-/// Where it listens; what it says after that is read and thrown away.
-fn heard(mut output: impl BufRead + Send + 'static) -> Outcome<SocketAddr> {
-    let mut line = String::new();
-    while !line.contains("listening ") {
-        line.clear();
-        if output.read_line(&mut line)? == 0 {
-            return Err("the server did not start".into());
-        }
-    }
-    thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
-    Ok(line.split("listening ").nth(1).unwrap_or_default().trim().parse()?)
 }
 
 fn field(text: &str, name: &str) -> Outcome<u64> {
@@ -324,13 +301,5 @@ impl Figures {
             format!("{:.1}", self.rss.saturating_sub(before.rss) as f64 / sessions as f64)
         });
         format!("{what:<32} {:>11} {:>9} {:>9} {each:>12} {:>7}", self.descriptors, self.rss, self.pss, self.threads)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -1,4 +1,7 @@
-//! As much of a client as the benches need.
+//! As much of a client as the benches need, and what it speaks to.
+
+#[allow(dead_code, reason = "one bench starts others' programs too")]
+pub(crate) mod program;
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
