@@ -1,5 +1,6 @@
 //! Copying bytes between a data connection and a file or a listing, at a pace, until the end or until told to stop.
 
+mod away;
 mod receive;
 mod send;
 

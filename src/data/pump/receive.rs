@@ -1,14 +1,17 @@
 //! From the client.
 
-use std::io;
+use std::io::{self, Read};
+use std::net::TcpStream as Socket;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
+use rustix::event::PollFlags;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::{Sleep, sleep};
 
+use super::away::{Trip, away};
 use super::{BLOCK, Flow, SHORT, within};
 use crate::data::Failure;
 use crate::files::{FileError, PendingUpload, Upload, off_reactor};
@@ -21,8 +24,8 @@ const GATHER: Duration = Duration::from_millis(5);
 /// How often all others get their turn before a clock is set for that.
 const TURNS: u32 = 3;
 
-/// What is taken on one way off the reactor, in bytes, before anybody is asked whether to stop.
-const STRETCH: u64 = 2 * 1024 * 1024;
+/// What is read and written at once, in bytes, while they come fast: half as much costs a quarter more.
+const STREAM: usize = 512 * 1024;
 
 /// How long our end of an uploading client's TLS connection may take to leave.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -86,9 +89,19 @@ async fn receive_all(
         if !matches!(then, Then::End)
             && let Some(file) = slot.take()
         {
-            let is_alone = converter.is_none() && flow.pace.is_unlimited();
+            let is_alone = converter.is_none() && flow.pace.is_unlimited() && block.len() == BLOCK;
             let (upload, more);
-            (stream, upload, block, more) = off_reactor(move || write(stream, file, block, is_alone)).await?;
+            (stream, upload, block, more) = match stream {
+                MaybeTls::Plain(plain) if is_alone => {
+                    let (plain, poured) = away(plain, move |socket, trip| pour(socket, trip, file, block)).await?;
+                    let (upload, block, more) = poured?;
+                    (MaybeTls::Plain(plain), upload, block, more)
+                }
+                stream => {
+                    let (upload, block) = off_reactor(move || write(file, block)).await.map_err(Failure::File)?;
+                    (stream, upload, block, 0)
+                }
+            };
             // What has moved is in the file.
             flow.progress.add(received + more);
             *slot = Some(File::Begun(upload));
@@ -112,35 +125,35 @@ async fn receive_all(
     }
 }
 
-/// Writes a block and, behind a full one that needs to be neither decrypted nor converted nor held back, what has come
-/// meanwhile. Tells how many bytes that was.
-fn write(
-    stream: MaybeTls<TcpStream>,
-    file: File,
-    mut block: Vec<u8>,
-    is_alone: bool,
-) -> Result<(MaybeTls<TcpStream>, Upload, Vec<u8>, u64), Failure> {
-    let mut upload = file.begun().map_err(Failure::File)?;
-    upload.write(&block).map_err(Failure::File)?;
+fn write(file: File, block: Vec<u8>) -> Result<(Upload, Vec<u8>), FileError> {
+    let mut upload = file.begun()?;
+    upload.write(&block)?;
+    Ok((upload, block))
+}
+
+/// Writes a full block and what comes soon behind it. Tells how many bytes that was.
+fn pour(mut socket: &Socket, trip: &Trip, file: File, block: Vec<u8>) -> Result<(Upload, Vec<u8>, u64), Failure> {
+    let (mut upload, block) = write(file, block).map_err(Failure::File)?;
+    let mut room = vec![0; STREAM];
     let mut more = 0;
-    if let MaybeTls::Plain(stream) = &stream
-        && is_alone
-        && block.len() == BLOCK
-    {
-        while more < STRETCH {
-            match stream.try_read(&mut block) {
-                // The end is found once more by whoever waits for it.
-                Ok(0) => break,
-                Ok(count) => {
-                    upload.write(&block[..count]).map_err(Failure::File)?;
-                    more += count as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(error) => return Err(Failure::Broken(error)),
+    while !trip.is_over() {
+        match socket.read(&mut room) {
+            // The end is found once more by whoever waits for it.
+            Ok(0) => break,
+            Ok(count) => {
+                upload.write(&room[..count]).map_err(Failure::File)?;
+                more += count as u64;
             }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if !trip.goes_on(socket, PollFlags::IN) {
+                    break;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(Failure::Broken(error)),
         }
     }
-    Ok((stream, upload, block, more))
+    Ok((upload, block, more))
 }
 
 fn finish(file: File, block: &[u8]) -> Result<(), FileError> {

@@ -1,18 +1,23 @@
 //! To the client.
 
 use std::io;
+use std::net::TcpStream as Socket;
 
+use rustix::event::PollFlags;
 use rustix::net::SendFlags;
-use tokio::io::{AsyncWriteExt, Interest};
+use rustix::net::sockopt::set_tcp_cork;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
+use super::away::{Trip, away};
 use super::{BLOCK, Flow, reset_on_close, within};
 use crate::data::Failure;
 use crate::data::source::{Outgoing, Rest, Source};
 use crate::files::{Retrieval, off_reactor};
 use crate::tls::MaybeTls;
 
-/// What the kernel moves by itself at once, in bytes: how long that takes is how late a stop may be heard.
+/// What the kernel moves by itself at once, in bytes: on a disk that is slow, how long that takes is how late a stop may
+/// be heard.
 const STRETCH: usize = 8 * 1024 * 1024;
 
 /// To the client. Whatever ends it before all is sent, the end of the process and a panic included, resets the
@@ -75,21 +80,23 @@ async fn send_file(
     mut file: Retrieval,
     flow: &mut Flow<'_>,
 ) -> Result<MaybeTls<TcpStream>, Failure> {
+    // The kernel takes files by pieces of 64 KiB, and each would leave as one long segment and one that is nearly empty. What
+    // is left in the end leaves with the close. Without it all arrives as well.
+    let _ = set_tcp_cork(&stream, flow.pace.is_unlimited());
     loop {
-        let mut left = file.left(STRETCH.min(flow.pace.chunk()).max(1));
+        let mut left = file.left(flow.pace.chunk().max(1));
         if left == 0 {
             return Ok(MaybeTls::Plain(stream));
         }
         flow.pace.take(left).await;
         while left > 0 {
-            within(flow.stall, stream.writable()).await.ok_or(Failure::Stalled)?.map_err(Failure::Broken)?;
             let before = file.offset;
             let pushed;
-            (stream, file, pushed) = off_reactor(move || {
-                let pushed = push(&stream, &mut file, left);
-                (stream, file, pushed)
+            (stream, (file, pushed)) = away(stream, move |socket, trip| {
+                let pushed = push(socket, trip, &mut file, left);
+                (file, pushed)
             })
-            .await;
+            .await?;
             flow.progress.add(file.offset - before);
             match pushed {
                 Ok(count) => left -= count,
@@ -100,17 +107,24 @@ async fn send_file(
                 Err(error) if is_of_the_connection(&error) => return Err(Failure::Broken(error)),
                 Err(error) => return Err(Failure::File(error.into())),
             }
+            if left > 0 {
+                within(flow.stall, stream.writable()).await.ok_or(Failure::Stalled)?.map_err(Failure::Broken)?;
+            }
         }
     }
 }
 
-/// Moves as much as the connection takes now, at most `most` bytes. Tells how much that was.
-fn push(stream: &TcpStream, file: &mut Retrieval, most: usize) -> io::Result<usize> {
+/// Moves as much as the connection takes soon, at most `most` bytes. Tells how much that was.
+fn push(socket: &Socket, trip: &Trip, file: &mut Retrieval, most: usize) -> io::Result<usize> {
     let mut moved = 0;
-    while moved < most {
-        match stream.try_io(Interest::WRITABLE, || file.send_to(stream, most - moved)) {
+    while moved < most && !trip.is_over() {
+        match file.send_to(socket, STRETCH.min(most - moved)) {
             Ok(count) => moved += count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if !trip.goes_on(socket, PollFlags::OUT) {
+                    break;
+                }
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

@@ -1,0 +1,91 @@
+//! Off the reactor with a connection. Where bytes move fast, the thread that moves them waits for the next ones itself: the
+//! way back to the reactor and off it again takes longer.
+
+use std::net::TcpStream as Socket;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+
+use crate::data::Failure;
+use crate::files::off_reactor;
+
+/// How long a connection may keep a thread waiting. Whoever takes 200 MB/s is back by then: the kernel tells of room once a
+/// third of the buffer is empty, of 4 MiB at most.
+const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
+/// After how long the way back begins: others want threads too, and a stop is heard then.
+const LONG: Duration = Duration::from_millis(20);
+/// How many threads may wait so at once. All others go back to the reactor.
+const WAITING: usize = 16;
+
+/// Their places.
+static ROOM: Semaphore = Semaphore::const_new(WAITING);
+
+/// One way off the reactor.
+pub(super) struct Trip {
+    begun: Instant,
+}
+
+/// Does `work` off the reactor with a connection, of which the runtime hears nothing meanwhile: each segment that comes or
+/// goes would wake it.
+///
+/// # Errors
+/// [`Failure::Broken`]: the runtime takes the connection back no more.
+pub(super) async fn away<T: Send + 'static>(
+    stream: TcpStream,
+    work: impl FnOnce(&Socket, &Trip) -> T + Send + 'static,
+) -> Result<(TcpStream, T), Failure> {
+    let trip = move || {
+        let socket = stream.into_std()?;
+        let done = work(&socket, &Trip { begun: Instant::now() });
+        Ok((TcpStream::from_std(socket)?, done))
+    };
+    off_reactor(trip).await.map_err(Failure::Broken)
+}
+
+impl Trip {
+    /// Whether it is time to come back.
+    pub(super) fn is_over(&self) -> bool {
+        self.begun.elapsed() >= LONG
+    }
+
+    /// Waits until a connection that would block is ready for more, if that is soon.
+    pub(super) fn goes_on(&self, socket: &Socket, more: PollFlags) -> bool {
+        let Ok(_place) = ROOM.try_acquire() else { return false };
+        poll(&mut [PollFd::new(socket, more)], Some(&MOMENT)).is_ok_and(|ready| ready > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    #[tokio::test]
+    async fn the_runtime_hears_of_a_connection_again_that_was_away() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        let (mut server, heard) = away(server, |socket, trip| trip.goes_on(socket, PollFlags::IN)).await.unwrap();
+        assert!(!heard, "nothing has come");
+        let (came, sent) = tokio::join!(server.read_u8(), client.write_all(b"!"));
+        sent.unwrap();
+        assert_eq!(came.unwrap(), b'!');
+        client.write_all(b"?").await.unwrap();
+        let (server, heard) = away(server, |socket, trip| trip.goes_on(socket, PollFlags::IN)).await.unwrap();
+        assert!(heard);
+        let taken = ROOM.acquire_many(u32::try_from(WAITING).unwrap()).await.unwrap();
+        let (_server, heard) = away(server, |socket, trip| trip.goes_on(socket, PollFlags::IN)).await.unwrap();
+        assert!(!heard, "others wait already");
+        drop(taken);
+    }
+
+    #[test]
+    fn a_trip_is_over_after_a_while() {
+        let now = Instant::now();
+        assert!(!Trip { begun: now.checked_add(Duration::from_secs(3600)).unwrap() }.is_over());
+        assert!(Trip { begun: now.checked_sub(LONG).unwrap() }.is_over());
+    }
+}
