@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -60,7 +59,8 @@ pub(super) fn build_service_after(before: Option<&Service>, prepared: Prepared) 
         passive: PassivePorts::new(own_range(&settings), admission, proxies.clone()),
         proxies,
         advertiser: Advertiser::new(settings.masquerade_address.clone(), settings.masquerade_map.clone()),
-        sums: Arc::new(Semaphore::new(available_parallelism().map_or(1, NonZeroUsize::get))),
+        // As hashing does, sums leave a processor to all others.
+        sums: Arc::new(Semaphore::new(available_parallelism().map_or(1, |all| (all.get() - 1).max(1)))),
         quotas: Quotas::default(),
         transfer_log,
         hooks,

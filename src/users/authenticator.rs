@@ -8,7 +8,6 @@
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::num::NonZero;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
@@ -54,11 +53,11 @@ impl fmt::Display for Failure {
 }
 
 impl Authenticator {
-    /// For this roster; hashes as many passwords at a time as there are processors.
+    /// For this roster. Hashing leaves a processor to all others, if there is more than one.
     #[must_use]
     pub fn new(roster: Arc<Roster>) -> Self {
         let stand_ins = roster.accounts().filter(|account| account.secret.is_some()).cloned().collect();
-        let processors = available_parallelism().map_or(1, NonZero::get);
+        let processors = available_parallelism().map_or(1, |all| (all.get() - 1).max(1));
         Self { roster, stand_ins, choice: RandomState::new(), hashing: Arc::new(Semaphore::new(processors)) }
     }
 
