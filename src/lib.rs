@@ -2,6 +2,7 @@
 //!
 //! | tier | module | what it holds |
 //! | --- | --- | --- |
+//! | words | [`blocking`] | the ways from the reactor to blocking work |
 //! | words | [`path`] | an absolute, clean name inside a user's home |
 //! | words | [`protocol`] | FTP itself: lines, arguments, replies, addresses, ASCII, time |
 //! | policy | [`settings`] | what an operator may change: fields and defaults, layers, units, problems |
@@ -29,6 +30,7 @@
 //! - the environment is read in `settings/` only;
 //! - no timer goes by the wall clock.
 
+pub mod blocking;
 pub mod commands;
 pub mod data;
 pub mod files;

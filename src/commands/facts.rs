@@ -223,7 +223,7 @@ fn sum_up(
             turn = sums.acquire() => turn,
             () = stopped.cancelled() => return replies::transfer_aborted(),
         };
-        let summed = crate::files::off_reactor(move || {
+        let summed = crate::blocking::hard_work(move || {
             let (start, end) = range.unwrap_or((0, None));
             home.digest(&path, algorithm, start, end, || !stopped.is_cancelled())
         });

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use tokio::time::{Instant, sleep_until};
 
 use super::{Anyone, Command, DuringWork, Feature, Ran, Spec, say};
+use crate::blocking::off_reactor;
 use crate::data::DataPlan;
-use crate::files::{self, Home, Uploads, off_reactor};
+use crate::files::{self, Home, Uploads};
 use crate::hooks::Kind;
 use crate::limits::{Stay, one_address};
 use crate::observe::events;

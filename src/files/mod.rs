@@ -19,7 +19,7 @@
 //! | `jail` | how names are opened so that none leads out, and none blocks |
 //! | `error` | every way in which this can fail |
 //!
-//! All of it but `at_once` blocks, and so runs in [`off_reactor`].
+//! All of it but `at_once` blocks, and so runs in [`off_reactor`](crate::blocking::off_reactor).
 
 mod at_once;
 mod digest;
@@ -28,7 +28,6 @@ mod home;
 mod jail;
 mod look;
 mod manage;
-mod off_reactor;
 mod partial;
 mod place;
 mod quota;
@@ -45,7 +44,6 @@ pub use digest::{Algorithm, Digest};
 pub use error::FileError;
 pub use home::{Home, Modes, Uploads, create_home};
 pub use jail::openat2_denied;
-pub use off_reactor::off_reactor;
 pub use quota::Quotas;
 pub use reach::reach_home;
 pub use retrieval::Retrieval;

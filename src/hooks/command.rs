@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use super::deliver::Parcel;
-use crate::files::off_reactor;
+use crate::blocking::off_reactor;
 use crate::observe::events::hooks;
 use crate::settings::CommandLine;
 

@@ -13,7 +13,7 @@ use super::lane::{Lane, News};
 use super::order::Touch;
 use super::spool::Entry;
 use super::{Hooks, Rules, command, webhook};
-use crate::files::off_reactor;
+use crate::blocking::off_reactor;
 use crate::observe::events::hooks;
 use crate::settings::Hook;
 

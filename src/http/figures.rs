@@ -1,7 +1,7 @@
 //! How things stand, for `/metrics`.
 
 use super::Http;
-use crate::files::off_reactor;
+use crate::blocking::off_reactor;
 use crate::limits::rate_waits;
 use crate::observe::{self, Standing};
 use crate::session::Service;

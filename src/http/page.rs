@@ -17,7 +17,7 @@ use serde::Serialize;
 use super::Http;
 use super::answer::{nothing_there, of_type, text};
 use super::token::Stop;
-use crate::files::off_reactor;
+use crate::blocking::off_reactor;
 use crate::limits::one_address;
 use crate::observe::{max_files, open_files};
 use crate::session::{NewsSeen, Overview, Seen, Service, TICK};

@@ -12,7 +12,8 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use crate::files::{off_reactor, reach_home};
+use crate::blocking::off_reactor;
+use crate::files::reach_home;
 use crate::session::Service;
 
 /// How long the homes may take to answer. Probes often have no more than a few seconds themselves.

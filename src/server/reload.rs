@@ -16,7 +16,7 @@ use super::panics::caught;
 use super::prepare::{Complaints, Prepared, prepare_after};
 use super::start::{build_service_after, fit_out};
 use super::watch::changed;
-use crate::files::off_reactor;
+use crate::blocking::off_reactor;
 use crate::observe::{TransferLog, events};
 use crate::operator::ReloadOrder;
 use crate::session::Service;

@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Slot;
-use crate::files::{off_reactor, sweep};
+use crate::blocking::off_reactor;
+use crate::files::sweep;
 use crate::observe::events;
 use crate::session::Service;
 use crate::settings::Permission;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::files::off_reactor;
+use crate::blocking::off_reactor;
 use crate::settings::Looks;
 
 /// How often the files are looked at.

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::Session;
+use crate::blocking::off_reactor;
 use crate::data::DataPlan;
-use crate::files::{FileError, Home, off_reactor};
+use crate::files::{FileError, Home};
 use crate::limits::Stay;
 use crate::listing::Facts;
 use crate::path::VirtualPath;

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use tokio::sync::Semaphore;
-use tokio::task::spawn_blocking;
 
 use super::account::Account;
 use super::roster::Roster;
+use crate::blocking::hard_work;
 
 /// Checks names and passwords. Clones share the bound on hashing.
 #[derive(Debug, Clone)]
@@ -117,12 +117,12 @@ impl Authenticator {
                 };
                 let (secret, password) = (secret.clone(), password.to_vec());
                 // The permit goes along: a client that leaves does not free it while its hash is still being made.
-                let hashed = spawn_blocking(move || {
+                let hashed = hard_work(move || {
                     let right = secret.verify(&password);
                     drop(permit);
                     right
                 });
-                hashed.await.unwrap_or(false)
+                hashed.await
             }
         }
     }

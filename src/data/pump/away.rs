@@ -1,15 +1,17 @@
 //! Off the reactor with a connection. Where bytes move fast, the thread that moves them waits for the next ones itself: the
 //! way back to the reactor and off it again takes longer.
 
+use std::cell::Cell;
 use std::net::TcpStream as Socket;
+use std::thread::yield_now;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
+use crate::blocking::hard_work;
 use crate::data::Failure;
-use crate::files::off_reactor;
 
 /// How long a connection may keep a thread waiting. Whoever takes 200 MB/s is back by then: the kernel tells of room once a
 /// third of the buffer is empty, of 4 MiB at most.
@@ -22,9 +24,13 @@ const WAITING: usize = 16;
 /// Their places.
 static ROOM: Semaphore = Semaphore::const_new(WAITING);
 
+/// For how long a thread moves bytes before it lets others have the processor, who may have but a word to say.
+const TURN: Duration = Duration::from_millis(1);
+
 /// One way off the reactor.
 pub(super) struct Trip {
     begun: Instant,
+    turn: Cell<Instant>,
 }
 
 /// Does `work` off the reactor with a connection, of which the runtime hears nothing meanwhile: each segment that comes or
@@ -36,18 +42,27 @@ pub(super) async fn away<T: Send + 'static>(
     stream: TcpStream,
     work: impl FnOnce(&Socket, &Trip) -> T + Send + 'static,
 ) -> Result<(TcpStream, T), Failure> {
+    let socket = stream.into_std().map_err(Failure::Broken)?;
     let trip = move || {
-        let socket = stream.into_std()?;
-        let done = work(&socket, &Trip { begun: Instant::now() });
-        Ok((TcpStream::from_std(socket)?, done))
+        let done = work(&socket, &Trip::beginning(Instant::now()));
+        (socket, done)
     };
-    off_reactor(trip).await.map_err(Failure::Broken)
+    let (socket, done) = hard_work(trip).await;
+    Ok((TcpStream::from_std(socket).map_err(Failure::Broken)?, done))
 }
 
 impl Trip {
-    /// Whether it is time to come back.
-    pub(super) fn is_over(&self) -> bool {
-        self.begun.elapsed() >= LONG
+    fn beginning(now: Instant) -> Self {
+        Self { begun: now, turn: Cell::new(now) }
+    }
+
+    /// Whether it is not yet time to come back. Every now and then others have their turn first.
+    pub(super) fn lasts(&self) -> bool {
+        if self.turn.get().elapsed() >= TURN {
+            yield_now();
+            self.turn.set(Instant::now());
+        }
+        self.begun.elapsed() < LONG
     }
 
     /// Waits until a connection that would block is ready for more, if that is soon.
@@ -85,7 +100,7 @@ mod tests {
     #[test]
     fn a_trip_is_over_after_a_while() {
         let now = Instant::now();
-        assert!(!Trip { begun: now.checked_add(Duration::from_secs(3600)).unwrap() }.is_over());
-        assert!(Trip { begun: now.checked_sub(LONG).unwrap() }.is_over());
+        assert!(Trip::beginning(now.checked_add(Duration::from_secs(3600)).unwrap()).lasts());
+        assert!(!Trip::beginning(now.checked_sub(LONG).unwrap()).lasts());
     }
 }

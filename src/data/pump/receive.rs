@@ -13,8 +13,9 @@ use tokio::time::{Sleep, sleep};
 
 use super::away::{Trip, away};
 use super::{BLOCK, Flow, SHORT, within};
+use crate::blocking::off_reactor;
 use crate::data::Failure;
-use crate::files::{FileError, PendingUpload, Upload, off_reactor};
+use crate::files::{FileError, PendingUpload, Upload};
 use crate::protocol::ascii::FromWire;
 use crate::tls::MaybeTls;
 
@@ -136,7 +137,7 @@ fn pour(mut socket: &Socket, trip: &Trip, file: File, block: Vec<u8>) -> Result<
     let (mut upload, block) = write(file, block).map_err(Failure::File)?;
     let mut room = vec![0; STREAM];
     let mut more = 0;
-    while !trip.is_over() {
+    while trip.lasts() {
         match socket.read(&mut room) {
             // The end is found once more by whoever waits for it.
             Ok(0) => break,

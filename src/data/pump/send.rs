@@ -11,14 +11,14 @@ use tokio::net::TcpStream;
 
 use super::away::{Trip, away};
 use super::{BLOCK, Flow, reset_on_close, within};
+use crate::blocking::hard_work;
 use crate::data::Failure;
 use crate::data::source::{Outgoing, Rest, Source};
-use crate::files::{Retrieval, off_reactor};
+use crate::files::Retrieval;
 use crate::tls::MaybeTls;
 
-/// What the kernel moves by itself at once, in bytes: on a disk that is slow, how long that takes is how late a stop may
-/// be heard.
-const STRETCH: usize = 8 * 1024 * 1024;
+/// What the kernel moves by itself at once, in bytes: how long that takes is how long nobody else has the processor.
+const STRETCH: usize = 1024 * 1024;
 
 /// To the client. Whatever ends it before all is sent, the end of the process and a panic included, resets the
 /// connection, so that the client cannot take what it has for all.
@@ -117,7 +117,7 @@ async fn send_file(
 /// Moves as much as the connection takes soon, at most `most` bytes. Tells how much that was.
 fn push(socket: &Socket, trip: &Trip, file: &mut Retrieval, most: usize) -> io::Result<usize> {
     let mut moved = 0;
-    while moved < most && !trip.is_over() {
+    while moved < most && trip.lasts() {
         match file.send_to(socket, STRETCH.min(most - moved)) {
             Ok(count) => moved += count,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -155,7 +155,7 @@ async fn send_blocks(
     let (mut block, mut is_more) = (Vec::new(), true);
     while is_more {
         let filled;
-        (source, block, filled) = off_reactor(move || {
+        (source, block, filled) = hard_work(move || {
             block.clear();
             let filled = source.fill(&mut block, BLOCK);
             (source, block, filled)

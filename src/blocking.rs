@@ -1,0 +1,75 @@
+//! The ways from the reactor to blocking work.
+
+use std::future::pending;
+use std::panic::resume_unwind;
+use std::sync::LazyLock;
+
+use rustix::process::setpriority_process;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+/// How much less of a processor than others have those get who need all of it, as in `nice`: a tenth, where there is no
+/// other that is free.
+const NICE: i32 = 10;
+
+/// Whose threads do hard work. Nothing else runs there.
+static HARD: LazyLock<Option<Runtime>> = LazyLock::new(|| {
+    let give_way = || {
+        // Whoever cannot works all the same.
+        let _ = setpriority_process(None, NICE);
+    };
+    Builder::new_current_thread().thread_name("hard-work").on_thread_start(give_way).build().ok()
+});
+
+/// Does blocking `work` where it delays nobody else. A panic in it goes on in the caller.
+///
+/// Dropping the future does not stop work that has begun.
+pub async fn off_reactor<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    done(spawn_blocking(work)).await
+}
+
+/// The same for work that keeps a processor busy for milliseconds: its threads give way to all others, so that whoever
+/// has but a word to say need not wait behind it. It is done outside of the runtime, whose sockets it can make none of.
+pub async fn hard_work<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match &*HARD {
+        // A clock that a test has stopped goes on by itself unless threads of its own runtime are at work.
+        Some(hard) if !cfg!(test) => done(hard.spawn_blocking(work)).await,
+        _ => off_reactor(work).await,
+    }
+}
+
+async fn done<T>(work: JoinHandle<T>) -> T {
+    match work.await {
+        Ok(done) => done,
+        Err(failed) if failed.is_panic() => resume_unwind(failed.into_panic()),
+        // Refused, because the runtime is going down; so is whoever waits here.
+        Err(_) => pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::process::getpriority_process;
+    use std::thread;
+
+    #[tokio::test]
+    async fn work_is_done_on_another_thread() {
+        let here = thread::current().id();
+        assert_ne!(off_reactor(move || thread::current().id()).await, here);
+        assert_ne!(hard_work(move || thread::current().id()).await, here);
+    }
+
+    #[tokio::test]
+    #[should_panic(expected = "broken work")]
+    async fn a_panic_reaches_the_caller() {
+        off_reactor(|| panic!("broken work")).await;
+    }
+
+    #[tokio::test]
+    async fn hard_work_gives_way() {
+        let nice = HARD.as_ref().unwrap().spawn_blocking(|| getpriority_process(None)).await.unwrap();
+        assert_eq!(nice, Ok(NICE));
+        assert_ne!(off_reactor(|| getpriority_process(None)).await, Ok(NICE));
+    }
+}
