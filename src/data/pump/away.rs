@@ -24,8 +24,9 @@ const WAITING: usize = 16;
 /// Their places.
 static ROOM: Semaphore = Semaphore::const_new(WAITING);
 
-/// For how long a thread moves bytes before it lets others have the processor, who may have but a word to say.
-const TURN: Duration = Duration::from_millis(1);
+/// For how long a thread moves bytes before it lets others have the processor. Those who send one file to several clients
+/// stay side by side in it so, and find it in the processor's cache: with 1 ms a byte costs a quarter more.
+const TURN: Duration = Duration::from_micros(100);
 
 /// One way off the reactor.
 pub(super) struct Trip {

@@ -17,8 +17,8 @@ use crate::data::source::{Outgoing, Rest, Source};
 use crate::files::Retrieval;
 use crate::tls::MaybeTls;
 
-/// What the kernel moves by itself at once, in bytes: how long that takes is how long nobody else has the processor.
-const STRETCH: usize = 1024 * 1024;
+/// What the kernel moves by itself at once, in bytes: how long that takes is how long nobody else may have the processor.
+const STRETCH: usize = 256 * 1024;
 
 /// To the client. Whatever ends it before all is sent, the end of the process and a panic included, resets the
 /// connection, so that the client cannot take what it has for all.
