@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::num::NonZero;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 use std::time::Duration;
 
 use longshore::server::{build_service, converse, prepare};
@@ -37,6 +35,8 @@ const ROOM: usize = 16 * 1024 * 1024;
 pub(super) struct World {
     runtime: Runtime,
     service: Arc<Service>,
+    /// How many may be made at once.
+    sums: usize,
     address: Ipv4Addr,
     folder: TempDir,
     /// What was in it at first: the homes, and `outside`.
@@ -56,7 +56,8 @@ impl World {
         let address = own_address();
         let service = Arc::new(service(&folder, address));
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let world = Self { runtime, service, address, folder, before: RefCell::default() };
+        let sums = service.sums.available_permits();
+        let world = Self { runtime, service, sums, address, folder, before: RefCell::default() };
         for name in ["outside", "bob", "reader", "anonymous"] {
             world.furnish(name);
         }
@@ -99,9 +100,8 @@ impl World {
         }
         assert_eq!(passive.open_ports(), 0, "passive ports");
         // A sum that was aborted may be at its last block.
-        let all = available_parallelism().map_or(1, NonZero::get);
         let all_back = async {
-            while sums.available_permits() != all {
+            while sums.available_permits() != self.sums {
                 sleep(Duration::from_millis(1)).await;
             }
         };
