@@ -1,6 +1,6 @@
 //! A control connection's socket: read past TCP's urgent mark, and never asked for what it cannot have.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::pin::{Pin, pin};
@@ -60,6 +60,19 @@ impl ControlStream {
         register(stream, Interest::READABLE | Interest::WRITABLE | Interest::PRIORITY).map(Self)
     }
 
+    fn poll_write_with(
+        &self,
+        cx: &mut Context<'_>,
+        mut write: impl FnMut(&TcpStream) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            let mut ready = ready!(self.0.poll_write_ready(cx))?;
+            if let Ok(written) = ready.try_io(|stream| write(stream.get_ref())) {
+                return Poll::Ready(written);
+            }
+        }
+    }
+
     fn is_marked(&self, cx: &mut Context<'_>) -> bool {
         pin!(self.0.ready(Interest::PRIORITY)).poll(cx).is_ready()
     }
@@ -91,12 +104,20 @@ impl AsyncRead for ControlStream {
 
 impl AsyncWrite for ControlStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        loop {
-            let mut ready = ready!(self.0.poll_write_ready(cx))?;
-            if let Ok(written) = ready.try_io(|stream| stream.get_ref().write(bytes)) {
-                return Poll::Ready(written);
-            }
-        }
+        self.poll_write_with(cx, |mut stream| stream.write(bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_with(cx, |mut stream| stream.write_vectored(pieces))
+    }
+
+    /// TLS says why a handshake failed in one attempt, behind what it had to say before.
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
