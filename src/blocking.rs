@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::panic::resume_unwind;
 use std::sync::LazyLock;
+use std::thread::available_parallelism;
 
 use rustix::process::setpriority_process;
 use tokio::runtime::{Builder, Runtime};
@@ -21,6 +22,12 @@ static HARD: LazyLock<Option<Runtime>> = LazyLock::new(|| {
     Builder::new_current_thread().thread_name("hard-work").on_thread_start(give_way).build().ok()
 });
 
+/// How many who each keep a processor busy may be at work at once, so that one is left to all others if there is another.
+#[must_use]
+pub fn hard_workers() -> usize {
+    available_parallelism().map_or(1, |all| (all.get() - 1).max(1))
+}
+
 /// Does blocking `work` where it delays nobody else. A panic in it goes on in the caller.
 ///
 /// Dropping the future does not stop work that has begun.
@@ -32,9 +39,9 @@ pub async fn off_reactor<T: Send + 'static>(work: impl FnOnce() -> T + Send + 's
 /// has but a word to say need not wait behind it. It is done outside of the runtime, whose sockets it can make none of.
 pub async fn hard_work<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match &*HARD {
-        // A clock that a test has stopped goes on by itself unless threads of its own runtime are at work.
-        Some(hard) if !cfg!(test) => done(hard.spawn_blocking(work)).await,
-        _ => off_reactor(work).await,
+        Some(hard) => done(hard.spawn_blocking(work)).await,
+        // There are no threads to be had for it.
+        None => off_reactor(work).await,
     }
 }
 
@@ -68,8 +75,7 @@ mod tests {
 
     #[tokio::test]
     async fn hard_work_gives_way() {
-        let nice = HARD.as_ref().unwrap().spawn_blocking(|| getpriority_process(None)).await.unwrap();
-        assert_eq!(nice, Ok(NICE));
+        assert_eq!(hard_work(|| getpriority_process(None)).await, Ok(NICE));
         assert_ne!(off_reactor(|| getpriority_process(None)).await, Ok(NICE));
     }
 }

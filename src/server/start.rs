@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
 use jiff::tz::TimeZone;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -17,6 +16,7 @@ use tokio::sync::Semaphore;
 
 use super::ownership::unusable_homes;
 use super::prepare::Prepared;
+use crate::blocking::hard_workers;
 use crate::data::{Admission, Advertiser, PassivePorts, Proxies};
 use crate::files::{Quotas, create_home, openat2_denied};
 use crate::hooks::{self, Hooks};
@@ -59,8 +59,7 @@ pub(super) fn build_service_after(before: Option<&Service>, prepared: Prepared) 
         passive: PassivePorts::new(own_range(&settings), admission, proxies.clone()),
         proxies,
         advertiser: Advertiser::new(settings.masquerade_address.clone(), settings.masquerade_map.clone()),
-        // As hashing does, sums leave a processor to all others.
-        sums: Arc::new(Semaphore::new(available_parallelism().map_or(1, |all| (all.get() - 1).max(1)))),
+        sums: Arc::new(Semaphore::new(hard_workers())),
         quotas: Quotas::default(),
         transfer_log,
         hooks,

@@ -9,13 +9,12 @@ use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::thread::available_parallelism;
 
 use tokio::sync::Semaphore;
 
 use super::account::Account;
 use super::roster::Roster;
-use crate::blocking::hard_work;
+use crate::blocking::{hard_work, hard_workers};
 
 /// Checks names and passwords. Clones share the bound on hashing.
 #[derive(Debug, Clone)]
@@ -53,12 +52,12 @@ impl fmt::Display for Failure {
 }
 
 impl Authenticator {
-    /// For this roster. Hashing leaves a processor to all others, if there is more than one.
+    /// For this roster; hashes as many passwords at a time as may be at hard work.
     #[must_use]
     pub fn new(roster: Arc<Roster>) -> Self {
         let stand_ins = roster.accounts().filter(|account| account.secret.is_some()).cloned().collect();
-        let processors = available_parallelism().map_or(1, |all| (all.get() - 1).max(1));
-        Self { roster, stand_ins, choice: RandomState::new(), hashing: Arc::new(Semaphore::new(processors)) }
+        let hashing = Arc::new(Semaphore::new(hard_workers()));
+        Self { roster, stand_ins, choice: RandomState::new(), hashing }
     }
 
     /// For this roster, with what does not go by the roster as it was `before`: the bound on hashing above all.
