@@ -2,6 +2,7 @@
 //! way back to the reactor and off it again takes longer.
 
 use std::cell::Cell;
+use std::io;
 use std::net::TcpStream as Socket;
 use std::thread::yield_now;
 use std::time::{Duration, Instant};
@@ -57,8 +58,33 @@ impl Trip {
         Self { begun: now, turn: Cell::new(now) }
     }
 
+    /// Moves bytes by `attempt`, as soon as the connection is ready for it. Tells how many; nothing where it is time to come
+    /// back, or `more` would take longer.
+    ///
+    /// # Errors
+    /// What `attempt` says.
+    pub(super) fn step(
+        &self,
+        socket: &Socket,
+        more: PollFlags,
+        mut attempt: impl FnMut() -> io::Result<usize>,
+    ) -> io::Result<Option<usize>> {
+        while self.lasts() {
+            match attempt() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if !self.goes_on(socket, more) {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                moved => return moved.map(Some),
+            }
+        }
+        Ok(None)
+    }
+
     /// Whether it is not yet time to come back. Every now and then others have their turn first.
-    pub(super) fn lasts(&self) -> bool {
+    fn lasts(&self) -> bool {
         if self.turn.get().elapsed() >= TURN {
             yield_now();
             self.turn.set(Instant::now());
@@ -67,7 +93,7 @@ impl Trip {
     }
 
     /// Waits until a connection that would block is ready for more, if that is soon.
-    pub(super) fn goes_on(&self, socket: &Socket, more: PollFlags) -> bool {
+    fn goes_on(&self, socket: &Socket, more: PollFlags) -> bool {
         let Ok(_place) = ROOM.try_acquire() else { return false };
         poll(&mut [PollFd::new(socket, more)], Some(&MOMENT)).is_ok_and(|ready| ready > 0)
     }

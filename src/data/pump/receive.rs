@@ -133,26 +133,16 @@ fn write(file: File, block: Vec<u8>) -> Result<(Upload, Vec<u8>), FileError> {
 }
 
 /// Writes a full block and what comes soon behind it. Tells how many bytes that was.
-fn pour(mut socket: &Socket, trip: &Trip, file: File, block: Vec<u8>) -> Result<(Upload, Vec<u8>, u64), Failure> {
+fn pour(socket: &Socket, trip: &Trip, file: File, block: Vec<u8>) -> Result<(Upload, Vec<u8>, u64), Failure> {
     let (mut upload, block) = write(file, block).map_err(Failure::File)?;
     let mut room = vec![0; STREAM];
     let mut more = 0;
-    while trip.lasts() {
-        match socket.read(&mut room) {
-            // The end is found once more by whoever waits for it.
-            Ok(0) => break,
-            Ok(count) => {
-                upload.write(&room[..count]).map_err(Failure::File)?;
-                more += count as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if !trip.goes_on(socket, PollFlags::IN) {
-                    break;
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Failure::Broken(error)),
-        }
+    // The end, no bytes, is found once more by whoever waits for it.
+    while let Some(count @ 1..) =
+        trip.step(socket, PollFlags::IN, || (&*socket).read(&mut room)).map_err(Failure::Broken)?
+    {
+        upload.write(&room[..count]).map_err(Failure::File)?;
+        more += count as u64;
     }
     Ok((upload, block, more))
 }

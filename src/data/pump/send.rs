@@ -82,7 +82,9 @@ async fn send_file(
 ) -> Result<MaybeTls<TcpStream>, Failure> {
     // The kernel takes files by pieces of 64 KiB, and each would leave as one long segment and one that is nearly empty. What
     // is left in the end leaves with the close. Without it all arrives as well.
-    let _ = set_tcp_cork(&stream, flow.pace.is_unlimited());
+    if flow.pace.is_unlimited() {
+        let _ = set_tcp_cork(&stream, true);
+    }
     loop {
         let mut left = file.left(flow.pace.chunk().max(1));
         if left == 0 {
@@ -117,17 +119,10 @@ async fn send_file(
 /// Moves as much as the connection takes soon, at most `most` bytes. Tells how much that was.
 fn push(socket: &Socket, trip: &Trip, file: &mut Retrieval, most: usize) -> io::Result<usize> {
     let mut moved = 0;
-    while moved < most && trip.lasts() {
-        match file.send_to(socket, STRETCH.min(most - moved)) {
-            Ok(count) => moved += count,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                if !trip.goes_on(socket, PollFlags::OUT) {
-                    break;
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+    while moved < most
+        && let Some(count) = trip.step(socket, PollFlags::OUT, || file.send_to(socket, STRETCH.min(most - moved)))?
+    {
+        moved += count;
     }
     Ok(moved)
 }
