@@ -18,6 +18,7 @@ pub use source::{Entries, ListForm, Outgoing};
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -97,12 +98,12 @@ pub enum Failure {
 impl Transfer {
     /// Connects, moves the bytes, and ends the data connection; an upload is committed before this returns.
     /// Ends early, as [`Failure::Aborted`], when `stop` is cancelled.
-    pub async fn run(self, progress: &Progress, stop: &CancellationToken) -> Report {
+    pub async fn run(self, progress: &Arc<Progress>, stop: &CancellationToken) -> Report {
         let outcome = self.connect_and_pump(progress, stop).await;
         Report { bytes: progress.bytes(), elapsed: progress.elapsed(), outcome }
     }
 
-    async fn connect_and_pump(self, progress: &Progress, stop: &CancellationToken) -> Result<(), Failure> {
+    async fn connect_and_pump(self, progress: &Arc<Progress>, stop: &CancellationToken) -> Result<(), Failure> {
         let Self { plan, protection, mut body, pace, patience } = self;
         let direction = body.direction();
         let short = body.short().filter(|_| protection.is_none() && pace.is_unlimited());

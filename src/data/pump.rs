@@ -6,6 +6,7 @@ mod send;
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -30,7 +31,7 @@ pub(super) const SHORT: usize = 16 * 1024;
 pub(super) struct Flow<'a> {
     pub(super) pace: Pace,
     pub(super) stall: Option<Duration>,
-    pub(super) progress: &'a Progress,
+    pub(super) progress: &'a Arc<Progress>,
     pub(super) stop: &'a CancellationToken,
 }
 

@@ -51,6 +51,27 @@ fn a_reset_anywhere_changes_nothing() {
     assert_eq!(std::fs::read_dir(server.home("bob")).unwrap().count(), 1);
 }
 
+/// What the client is told has come is what SIZE has it go on from, wherever in the work the reset is met.
+#[test]
+fn a_reset_is_told_with_all_that_is_kept() {
+    let server = TestServer::start(|_| {});
+    let mut bob = Client::login(server.address, "bob");
+    let mut has_kept_some = false;
+    for number in 0..20 {
+        let mut data = bob.open();
+        bob.ask(&format!("STOR file{number}"), "150");
+        data.write_all(&vec![7; 500_000]).unwrap();
+        reset_on_close(&data);
+        drop(data);
+        let told = bob.expect("426");
+        let size = bob.ask(&format!("SIZE file{number}"), "213");
+        let kept = size.trim_start_matches("213 ").trim_end();
+        assert!(told.contains(&format!(" {kept} bytes")), "{told}{size}");
+        has_kept_some |= kept != "0";
+    }
+    assert!(has_kept_some);
+}
+
 /// F01, F06: the control connection goes, the data goes on to an orderly end: nobody could be told, so nothing is
 /// published. The next session goes on with it.
 #[test]

@@ -1,23 +1,25 @@
 //! Off the reactor with a connection. Where bytes move fast, the thread that moves them waits for the next ones itself: the
 //! way back to the reactor and off it again takes longer.
 
-use std::cell::Cell;
 use std::io;
 use std::net::TcpStream as Socket;
+use std::sync::Arc;
 use std::thread::yield_now;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
+use super::Flow;
 use crate::blocking::hard_work;
-use crate::data::Failure;
+use crate::data::{Failure, Progress};
 
-/// How long a connection may keep a thread waiting. Whoever takes 200 MB/s is back by then: the kernel tells of room once a
+/// How long a connection may keep a thread waiting. Whoever takes 300 MB/s is back by then: the kernel tells of room once a
 /// third of the buffer is empty, of 4 MiB at most.
 const MOMENT: Timespec = Timespec { tv_sec: 0, tv_nsec: 5_000_000 };
-/// After how long the way back begins: others want threads too, and a stop is heard then.
+/// After how long the way back begins: others want threads too.
 const LONG: Duration = Duration::from_millis(20);
 /// How many threads may wait so at once. All others go back to the reactor.
 const WAITING: usize = 16;
@@ -31,8 +33,10 @@ const TURN: Duration = Duration::from_micros(100);
 
 /// One way off the reactor.
 pub(super) struct Trip {
+    progress: Arc<Progress>,
+    stop: CancellationToken,
     begun: Instant,
-    turn: Cell<Instant>,
+    turn: Instant,
 }
 
 /// Does `work` off the reactor with a connection, of which the runtime hears nothing meanwhile: each segment that comes or
@@ -42,11 +46,13 @@ pub(super) struct Trip {
 /// [`Failure::Broken`]: the runtime takes the connection back no more.
 pub(super) async fn away<T: Send + 'static>(
     stream: TcpStream,
-    work: impl FnOnce(&Socket, &Trip) -> T + Send + 'static,
+    flow: &Flow<'_>,
+    work: impl FnOnce(&Socket, &mut Trip) -> T + Send + 'static,
 ) -> Result<(TcpStream, T), Failure> {
     let socket = stream.into_std().map_err(Failure::Broken)?;
+    let (progress, stop) = (Arc::clone(flow.progress), flow.stop.clone());
     let trip = move || {
-        let done = work(&socket, &Trip::beginning(Instant::now()));
+        let done = work(&socket, &mut Trip::beginning(progress, stop, Instant::now()));
         (socket, done)
     };
     let (socket, done) = hard_work(trip).await;
@@ -54,8 +60,13 @@ pub(super) async fn away<T: Send + 'static>(
 }
 
 impl Trip {
-    fn beginning(now: Instant) -> Self {
-        Self { begun: now, turn: Cell::new(now) }
+    fn beginning(progress: Arc<Progress>, stop: CancellationToken, now: Instant) -> Self {
+        Self { progress, stop, begun: now, turn: now }
+    }
+
+    /// So many more bytes have moved, for good: whoever asks is told, however this trip ends.
+    pub(super) fn moved(&self, bytes: usize) {
+        self.progress.add(bytes as u64);
     }
 
     /// Moves bytes by `attempt`, as soon as the connection is ready for it. Tells how many; nothing where it is time to come
@@ -64,7 +75,7 @@ impl Trip {
     /// # Errors
     /// What `attempt` says.
     pub(super) fn step(
-        &self,
+        &mut self,
         socket: &Socket,
         more: PollFlags,
         mut attempt: impl FnMut() -> io::Result<usize>,
@@ -84,12 +95,12 @@ impl Trip {
     }
 
     /// Whether it is not yet time to come back. Every now and then others have their turn first.
-    fn lasts(&self) -> bool {
-        if self.turn.get().elapsed() >= TURN {
+    fn lasts(&mut self) -> bool {
+        if self.turn.elapsed() >= TURN {
             yield_now();
-            self.turn.set(Instant::now());
+            self.turn = Instant::now();
         }
-        self.begun.elapsed() < LONG
+        self.begun.elapsed() < LONG && !self.stop.is_cancelled()
     }
 
     /// Waits until a connection that would block is ready for more, if that is soon.
@@ -102,6 +113,7 @@ impl Trip {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::Pace;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -110,24 +122,31 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let (server, _) = listener.accept().await.unwrap();
-        let (mut server, heard) = away(server, |socket, trip| trip.goes_on(socket, PollFlags::IN)).await.unwrap();
+        let (progress, stop) = (Arc::default(), CancellationToken::new());
+        let flow = &Flow { pace: Pace::unlimited(), stall: None, progress: &progress, stop: &stop };
+        let (mut server, heard) = away(server, flow, |socket, trip| trip.goes_on(socket, PollFlags::IN)).await.unwrap();
         assert!(!heard, "nothing has come");
         let (came, sent) = tokio::join!(server.read_u8(), client.write_all(b"!"));
         sent.unwrap();
         assert_eq!(came.unwrap(), b'!');
         client.write_all(b"?").await.unwrap();
-        let (server, heard) = away(server, |socket, trip| trip.goes_on(socket, PollFlags::IN)).await.unwrap();
+        let (server, heard) = away(server, flow, |socket, trip| trip.goes_on(socket, PollFlags::IN)).await.unwrap();
         assert!(heard);
         let taken = ROOM.acquire_many(u32::try_from(WAITING).unwrap()).await.unwrap();
-        let (_server, heard) = away(server, |socket, trip| trip.goes_on(socket, PollFlags::IN)).await.unwrap();
+        let (_server, heard) = away(server, flow, |socket, trip| trip.goes_on(socket, PollFlags::IN)).await.unwrap();
         assert!(!heard, "others wait already");
         drop(taken);
     }
 
     #[test]
-    fn a_trip_is_over_after_a_while() {
+    fn a_trip_is_over_after_a_while_or_when_it_is_stopped() {
+        let stop = CancellationToken::new();
+        let trip = |begun| Trip::beginning(Arc::default(), stop.clone(), begun);
         let now = Instant::now();
-        assert!(Trip::beginning(now.checked_add(Duration::from_secs(3600)).unwrap()).lasts());
-        assert!(!Trip::beginning(now.checked_sub(LONG).unwrap()).lasts());
+        assert!(!trip(now.checked_sub(LONG).unwrap()).lasts());
+        let in_an_hour = now.checked_add(Duration::from_secs(3600)).unwrap();
+        assert!(trip(in_an_hour).lasts());
+        stop.cancel();
+        assert!(!trip(in_an_hour).lasts());
     }
 }

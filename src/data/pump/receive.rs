@@ -90,21 +90,22 @@ async fn receive_all(
         if !matches!(then, Then::End)
             && let Some(file) = slot.take()
         {
-            let is_alone = converter.is_none() && flow.pace.is_unlimited() && block.len() == BLOCK;
-            let (upload, more);
-            (stream, upload, block, more) = match stream {
-                MaybeTls::Plain(plain) if is_alone => {
-                    let (plain, poured) = away(plain, move |socket, trip| pour(socket, trip, file, block)).await?;
-                    let (upload, block, more) = poured?;
-                    (MaybeTls::Plain(plain), upload, block, more)
+            let may_be_poured = converter.is_none() && flow.pace.is_unlimited() && block.len() == BLOCK;
+            // What is said to have moved is in the file.
+            let upload;
+            (stream, upload, block) = match stream {
+                MaybeTls::Plain(plain) if may_be_poured => {
+                    let (plain, poured) =
+                        away(plain, flow, move |socket, trip| pour(socket, trip, file, block)).await?;
+                    let (upload, block) = poured?;
+                    (MaybeTls::Plain(plain), upload, block)
                 }
                 stream => {
                     let (upload, block) = off_reactor(move || write(file, block)).await.map_err(Failure::File)?;
-                    (stream, upload, block, 0)
+                    flow.progress.add(received);
+                    (stream, upload, block)
                 }
             };
-            // What has moved is in the file.
-            flow.progress.add(received + more);
             *slot = Some(File::Begun(upload));
         }
         if let Then::Break(why) = then {
@@ -132,19 +133,31 @@ fn write(file: File, block: Vec<u8>) -> Result<(Upload, Vec<u8>), FileError> {
     Ok((upload, block))
 }
 
-/// Writes a full block and what comes soon behind it. Tells how many bytes that was.
-fn pour(socket: &Socket, trip: &Trip, file: File, block: Vec<u8>) -> Result<(Upload, Vec<u8>, u64), Failure> {
+/// Writes a full block and what comes soon behind it.
+fn pour(socket: &Socket, trip: &mut Trip, file: File, block: Vec<u8>) -> Result<(Upload, Vec<u8>), Failure> {
     let (mut upload, block) = write(file, block).map_err(Failure::File)?;
-    let mut room = vec![0; STREAM];
-    let mut more = 0;
-    // The end, no bytes, is found once more by whoever waits for it.
-    while let Some(count @ 1..) =
-        trip.step(socket, PollFlags::IN, || (&*socket).read(&mut room)).map_err(Failure::Broken)?
-    {
-        upload.write(&room[..count]).map_err(Failure::File)?;
-        more += count as u64;
+    trip.moved(block.len());
+    let (mut room, mut filled, mut ended) = (vec![0; STREAM], 0, Ok(()));
+    loop {
+        match trip.step(socket, PollFlags::IN, || (&*socket).read(&mut room[filled..])) {
+            Ok(Some(count @ 1..)) => filled += count,
+            // The end, no bytes, is found once more by whoever waits for it.
+            Ok(_) => break,
+            // What came before is kept all the same.
+            Err(why) => {
+                ended = Err(Failure::Broken(why));
+                break;
+            }
+        }
+        if filled >= BLOCK {
+            upload.write(&room[..filled]).map_err(Failure::File)?;
+            trip.moved(filled);
+            filled = 0;
+        }
     }
-    Ok((upload, block, more))
+    upload.write(&room[..filled]).map_err(Failure::File)?;
+    trip.moved(filled);
+    ended.map(|()| (upload, block))
 }
 
 fn finish(file: File, block: &[u8]) -> Result<(), FileError> {

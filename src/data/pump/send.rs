@@ -92,14 +92,12 @@ async fn send_file(
         }
         flow.pace.take(left).await;
         while left > 0 {
-            let before = file.offset;
             let pushed;
-            (stream, (file, pushed)) = away(stream, move |socket, trip| {
+            (stream, (file, pushed)) = away(stream, flow, move |socket, trip| {
                 let pushed = push(socket, trip, &mut file, left);
                 (file, pushed)
             })
             .await?;
-            flow.progress.add(file.offset - before);
             match pushed {
                 Ok(count) => left -= count,
                 // Not every file system has this way.
@@ -117,11 +115,12 @@ async fn send_file(
 }
 
 /// Moves as much as the connection takes soon, at most `most` bytes. Tells how much that was.
-fn push(socket: &Socket, trip: &Trip, file: &mut Retrieval, most: usize) -> io::Result<usize> {
+fn push(socket: &Socket, trip: &mut Trip, file: &mut Retrieval, most: usize) -> io::Result<usize> {
     let mut moved = 0;
     while moved < most
         && let Some(count) = trip.step(socket, PollFlags::OUT, || file.send_to(socket, STRETCH.min(most - moved)))?
     {
+        trip.moved(count);
         moved += count;
     }
     Ok(moved)

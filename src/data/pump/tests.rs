@@ -40,7 +40,7 @@ async fn connection() -> (MaybeTls<TcpStream>, TcpStream) {
 /// Sends the blocks; what came of it, what the client got, and how the connection ended for it.
 async fn sent(blocks: Blocks, stop: &CancellationToken) -> (Result<(), Failure>, u64, io::Result<Vec<u8>>) {
     let (ours, mut theirs) = connection().await;
-    let progress = Progress::default();
+    let progress = Arc::<Progress>::default();
     let flow = Flow { pace: Pace::unlimited(), stall: None, progress: &progress, stop };
     let outcome = send(ours, outgoing(blocks), flow).await;
     let mut received = Vec::new();
@@ -52,7 +52,7 @@ async fn sent(blocks: Blocks, stop: &CancellationToken) -> (Result<(), Failure>,
 async fn all_blocks_are_sent_and_the_end_comes_in_order() {
     let blocks = Blocks { left: vec![vec![3; 300_000], vec![2; 1], vec![1; 10]], fails: false };
     let (ours, mut theirs) = connection().await;
-    let progress = Progress::default();
+    let progress = Arc::<Progress>::default();
     let stop = CancellationToken::new();
     let flow = Flow { pace: Pace::unlimited(), stall: None, progress: &progress, stop: &stop };
     let mut received = Vec::new();
@@ -90,7 +90,7 @@ impl Source for Broken {
 async fn a_panic_in_the_middle_does_not_look_complete() {
     let (ours, mut theirs) = connection().await;
     let sending = tokio_util::task::TaskTracker::new().spawn(async move {
-        let (progress, stop) = (Progress::default(), CancellationToken::new());
+        let (progress, stop) = (Arc::<Progress>::default(), CancellationToken::new());
         let flow = Flow { pace: Pace::unlimited(), stall: None, progress: &progress, stop: &stop };
         send(ours, outgoing(Broken(false)), flow).await
     });
@@ -110,7 +110,7 @@ fn file(bytes: usize, size: u64) -> Retrieval {
 /// Sends a file to a client that takes all of it.
 async fn file_sent(file: Retrieval, pace: Pace) -> (Result<(), Failure>, u64, io::Result<Vec<u8>>) {
     let (ours, mut theirs) = connection().await;
-    let (progress, stop) = (Progress::default(), CancellationToken::new());
+    let (progress, stop) = (Arc::<Progress>::default(), CancellationToken::new());
     let flow = Flow { pace, stall: None, progress: &progress, stop: &stop };
     let mut received = Vec::new();
     let outgoing = Outgoing::file(file, false).unwrap();
@@ -143,7 +143,7 @@ async fn a_client_that_leaves_a_long_file_is_a_broken_connection() {
     let (ours, theirs) = connection().await;
     theirs.set_zero_linger().unwrap();
     drop(theirs);
-    let (progress, stop) = (Progress::default(), CancellationToken::new());
+    let (progress, stop) = (Arc::<Progress>::default(), CancellationToken::new());
     let flow = Flow { pace: Pace::unlimited(), stall: None, progress: &progress, stop: &stop };
     let outcome = send(ours, Outgoing::file(file(100_000, 100_000), false).unwrap(), flow).await;
     assert!(matches!(outcome, Err(Failure::Broken(_))), "{outcome:?}");
@@ -164,7 +164,7 @@ async fn a_client_that_is_gone_is_a_broken_connection() {
     let (ours, theirs) = connection().await;
     theirs.set_zero_linger().unwrap();
     drop(theirs);
-    let progress = Progress::default();
+    let progress = Arc::<Progress>::default();
     let stop = CancellationToken::new();
     let flow = Flow { pace: Pace::unlimited(), stall: None, progress: &progress, stop: &stop };
     let blocks = Blocks { left: vec![vec![1; 100_000]; 100], fails: false };
