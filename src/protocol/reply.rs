@@ -89,6 +89,10 @@ impl Code {
         self.0
     }
 
+    fn digits(self) -> [u8; 3] {
+        [100, 10, 1].map(|place| b'0' + u8::try_from(self.0 / place % 10).unwrap_or_default())
+    }
+
     /// Whether the command failed: 4xx and 5xx.
     #[must_use]
     pub fn is_failure(self) -> bool {
@@ -177,7 +181,9 @@ impl Reply {
     }
 
     fn encode_line(&self, separator: &[u8], text: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(self.code.0.to_string().as_bytes());
+        let code = self.code.digits();
+        out.reserve(code.len() + separator.len() + text.len() + 2);
+        out.extend_from_slice(&code);
         out.extend_from_slice(separator);
         out.extend_from_slice(text);
         out.extend_from_slice(b"\r\n");

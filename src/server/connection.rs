@@ -1,8 +1,8 @@
 //! The control connection: lines in, replies out. Only the command loop holds one.
 
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::protocol::{Decoded, LineDecoder, Reply};
 use crate::tls::{MaybeTls, Secured, Shield};
 
 /// What one read takes at most, in bytes. The room for it is on the stack: an idle session holds no buffer.
-const READ_SIZE: usize = 4096;
+const READ_SIZE: usize = 1024;
 /// Replies that wait for those of the next lines, to leave with them, are at most as many bytes as this, and one reply.
 const GATHERED: usize = 4096;
 /// A client that does not read its replies for this long is gone.
@@ -138,7 +138,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             return Ok(());
         }
         let Self { stream, replies, .. } = self;
-        let sent = async {
+        let mut sent = pin!(async {
             while !replies.is_empty() {
                 match stream.write(replies).await? {
                     0 => return Err(io::ErrorKind::WriteZero.into()),
@@ -147,8 +147,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             }
             *replies = Vec::new();
             stream.flush().await
-        };
-        timeout(WRITE_DEADLINE, sent).await?
+        });
+        tokio::select! {
+            biased;
+            sent = &mut sent => sent,
+            // Nearly all leave at once, before a clock is set.
+            () = ready(()) => timeout(WRITE_DEADLINE, sent).await?,
+        }
     }
 
     /// Ends the connection so that the last reply arrives.
@@ -229,7 +234,7 @@ mod tests {
         tokio::select! {
             biased;
             done = future => Some(done),
-            () = std::future::ready(()) => None,
+            () = ready(()) => None,
         }
     }
 

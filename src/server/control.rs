@@ -2,14 +2,16 @@
 
 use std::future::Future;
 use std::io;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::task::coop::consume_budget;
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
 use super::connection::Connection;
 use super::panics::caught;
-use crate::commands::{self, Entry};
+use crate::commands;
 use crate::data::DataPlan;
 use crate::limits::{LAST_LOOK, Seat};
 use crate::observe::events;
@@ -47,6 +49,17 @@ pub(super) enum Greeting {
     Banner,
     /// A TLS handshake, and the banner after it: implicit FTPS.
     Tls,
+}
+
+/// What there is a time for while no command comes.
+#[derive(Debug, Clone, Copy)]
+enum Limit {
+    /// `login_timeout`.
+    LogIn,
+    /// `data_connect_timeout`.
+    DataConnection,
+    /// `idle_timeout`.
+    Idleness,
 }
 
 /// Whether the loop goes on.
@@ -108,6 +121,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     }
 
     async fn run(&mut self) -> Step {
+        let drain = self.stop.drain.clone();
+        let (mut drained, mut clock) = (pin!(drain.cancelled()), pin!(None));
         if self.greeting == Greeting::Tls {
             Box::pin(self.secure()).await?;
         }
@@ -116,9 +131,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         loop {
             let decoded = match self.held.take() {
                 Some(line) => Decoded::Line(line),
-                None => self.hear().await?,
+                None => self.hear(drained.as_mut(), clock.as_mut()).await?,
             };
             self.note_heard();
+            // Whoever sends one command behind the other without waiting gives others their turn too.
+            consume_budget().await;
             match decoded {
                 // On the heap as long as it lasts: a session that waits holds no room for it.
                 Decoded::Line(line) => Box::pin(self.obey(&line)).await?,
@@ -162,9 +179,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
     }
 
     /// Waits for a line, as long as the timeouts allow.
-    async fn hear(&mut self) -> Result<Decoded, Ending> {
+    async fn hear(
+        &mut self,
+        mut drained: Pin<&mut impl Future<Output = ()>>,
+        mut clock: Pin<&mut Option<Sleep>>,
+    ) -> Result<Decoded, Ending> {
         loop {
-            let (login_deadline, idle_deadline) = (self.login_deadline(), self.idle_deadline());
+            let login_deadline = self.login_deadline();
             // What is here already needs no wait.
             if login_deadline.is_none_or(|deadline| Instant::now() < deadline)
                 && !self.stop.drain.is_cancelled()
@@ -172,15 +193,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             {
                 return Ok(decoded);
             }
-            let plan_deadline = self.plan_deadline();
+            let limits = [
+                (login_deadline, Limit::LogIn),
+                (self.plan_deadline(), Limit::DataConnection),
+                (self.idle_deadline(), Limit::Idleness),
+            ];
+            let first =
+                limits.into_iter().filter_map(|(deadline, limit)| Some((deadline?, limit))).min_by_key(|first| first.0);
             tokio::select! {
                 biased;
-                () = self.stop.drain.cancelled() => return Err(Ending::Shutdown),
+                () = drained.as_mut() => return Err(Ending::Shutdown),
                 // Before the lines, or whoever never stops sending them would have no time limit.
-                () = until(login_deadline) => return Err(Ending::TimedOut),
-                () = until(plan_deadline) => self.forget_plan(),
+                limit = reached(first, clock.as_mut()) => match limit {
+                    Limit::LogIn => return Err(Ending::TimedOut),
+                    Limit::DataConnection => self.forget_plan(),
+                    Limit::Idleness => return self.last_look().await,
+                },
                 heard = self.connection.next() => return heard?.ok_or(Ending::Left),
-                () = until(idle_deadline) => return self.last_look().await,
                 () = welcome(&mut self.conversation.phase) => {}
             }
         }
@@ -231,10 +260,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             }
             Outcome::Close(reply) => Err(Ending::Closed(reply)),
         }
-    }
-
-    pub(super) async fn run_command(&mut self, entry: &Entry, argument: Argument<'_>) -> Outcome {
-        entry.run(&mut self.conversation, argument).await
     }
 
     /// Sends a final reply, maybe together with those to the lines that are here already, and counts bad commands.
@@ -319,6 +344,23 @@ async fn welcome(phase: &mut Phase) {
         Phase::LoggedIn(member) => member.plan.welcome().await,
         Phase::Greeted { .. } => std::future::pending().await,
     }
+}
+
+/// Waits until a limit is reached. A clock that strikes too early is set anew then and not before, so that a limit that
+/// each command puts off costs nothing.
+async fn reached(first: Option<(Instant, Limit)>, mut clock: Pin<&mut Option<Sleep>>) -> Limit {
+    let Some((deadline, limit)) = first else { return std::future::pending().await };
+    if clock.as_ref().as_pin_ref().is_none_or(|clock| deadline < clock.deadline()) {
+        clock.set(Some(sleep_until(deadline)));
+    }
+    while let Some(struck) = clock.as_mut().as_pin_mut() {
+        struck.await;
+        if Instant::now() >= deadline {
+            break;
+        }
+        clock.set(Some(sleep_until(deadline)));
+    }
+    limit
 }
 
 async fn until(deadline: Option<Instant>) {

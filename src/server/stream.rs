@@ -107,17 +107,13 @@ impl AsyncWrite for ControlStream {
         self.poll_write_with(cx, |mut stream| stream.write(bytes))
     }
 
+    /// Of a handshake that failed, TLS says why in the last of the pieces, and there is no second attempt.
     fn poll_write_vectored(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.poll_write_with(cx, |mut stream| stream.write_vectored(pieces))
-    }
-
-    /// TLS says why a handshake failed in one attempt, behind what it had to say before.
-    fn is_write_vectored(&self) -> bool {
-        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

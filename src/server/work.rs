@@ -124,7 +124,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
         let (verb, argument) = Argument::split(&line);
         match commands::find(&verb) {
             Some(entry) if entry.spec.during_work != DuringWork::Waits => {
-                match self.run_command(entry, argument).await {
+                match entry.run(&mut self.conversation, argument).await {
                     Outcome::Say(reply) => self.say(&reply).await?,
                     Outcome::Close(parting) => return Ok(Hearing::Quitting(parting)),
                     // No command that is heard during work begins anything.
