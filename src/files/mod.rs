@@ -19,7 +19,7 @@
 //! | `jail` | how names are opened so that none leads out, and none blocks |
 //! | `error` | every way in which this can fail |
 //!
-//! All of it but `at_once` blocks, and so runs in [`off_reactor`](crate::blocking::off_reactor).
+//! All of it but `at_once` blocks, and so runs where [`blocking`](crate::blocking) has it run.
 
 mod at_once;
 mod digest;
