@@ -169,30 +169,31 @@ async fn find_entries<T: Send + 'static>(
     let path = member.path(session, &without_options)?;
     // Options may be longer than any name.
     let whole = member.path(session, &argument).ok().filter(|whole| *whole != path);
-    member
-        .ask(session, move |home| {
-            let (path, argument) = match whole.filter(|whole| home.facts(whole).is_ok()) {
-                Some(whole) => (whole, argument),
-                None => (path, without_options),
-            };
-            let directory = argument.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
-            let prefix = argument[..directory].to_vec();
-            then(match (home.facts(&path), path.file_name()) {
-                (Ok(found), _) if found.kind == Kind::Directory => {
-                    Found { entries: Box::new(home.list(&path)?), path, prefix: Vec::new() }
-                }
-                (Ok(found), name) => {
-                    let entry = (name.unwrap_or_default().to_vec(), found);
-                    Found { entries: Box::new(std::iter::once(Ok(entry))), path, prefix }
-                }
-                (Err(FileError::NotFound), Some(last)) if pattern::is_pattern(last) => {
-                    // The pattern is the client's own words, which no reply gives back.
-                    Found { entries: matching_entries(home, &path, last)?, path: path.parent(), prefix }
-                }
-                (Err(why), _) => return Err(why),
-            })
+    let is_search = path.file_name().is_some_and(pattern::is_pattern);
+    let find = move |home: &Home| {
+        let (path, argument) = match whole.filter(|whole| home.facts(whole).is_ok()) {
+            Some(whole) => (whole, argument),
+            None => (path, without_options),
+        };
+        let directory = argument.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
+        let prefix = argument[..directory].to_vec();
+        then(match (home.facts(&path), path.file_name()) {
+            (Ok(found), _) if found.kind == Kind::Directory => {
+                Found { entries: Box::new(home.list(&path)?), path, prefix: Vec::new() }
+            }
+            (Ok(found), name) => {
+                let entry = (name.unwrap_or_default().to_vec(), found);
+                Found { entries: Box::new(std::iter::once(Ok(entry))), path, prefix }
+            }
+            (Err(FileError::NotFound), Some(last)) if pattern::is_pattern(last) => {
+                // The pattern is the client's own words, which no reply gives back.
+                Found { entries: matching_entries(home, &path, last)?, path: path.parent(), prefix }
+            }
+            (Err(why), _) => return Err(why),
         })
-        .await
+    };
+    // Until the first name fits, all of a large directory may have been read.
+    if is_search { member.ask_much(session, find).await } else { member.ask(session, find).await }
 }
 
 fn matching_entries(home: &Home, path: &VirtualPath, last: &[u8]) -> Result<Entries, FileError> {

@@ -9,7 +9,7 @@ use cap_std::fs::{Dir, Metadata, MetadataExt, OpenOptions, OpenOptionsExt};
 use nix::fcntl::{AT_FDCWD, OFlag};
 use nix::sys::stat::{UtimensatFlags, utimensat};
 use nix::sys::time::TimeSpec;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, Stat, openat2};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, Stat, openat2};
 
 use super::FileError;
 use crate::listing::{Facts, Kind};
@@ -84,10 +84,15 @@ pub(super) fn facts_of(metadata: &Metadata) -> Facts {
     }
 }
 
-/// The same of a regular file, as another library tells it.
+/// The same, as another library tells it.
 pub(super) fn facts_of_stat(found: &Stat) -> Facts {
     Facts {
-        kind: Kind::File,
+        kind: match FileType::from_raw_mode(found.st_mode) {
+            FileType::RegularFile => Kind::File,
+            FileType::Directory => Kind::Directory,
+            FileType::Symlink => Kind::Link,
+            _ => Kind::Other,
+        },
         size: found.st_size.cast_unsigned(),
         modified: found.st_mtime,
         mode: found.st_mode,

@@ -1,11 +1,11 @@
 //! A directory, entry by entry: one `stat` each, and nothing kept, however many there are.
 
-use std::io;
-use std::os::unix::ffi::OsStringExt;
+use std::ffi::CStr;
 
-use cap_std::fs::{DirEntry, ReadDir};
+use rustix::fs::{AtFlags, Dir, Mode, OFlags, openat, statat};
+use rustix::io::Errno;
 
-use super::jail::facts_of;
+use super::jail::{facts_of, facts_of_stat};
 use super::{FileError, Home};
 use crate::listing::{Facts, Kind};
 use crate::path::{VirtualPath, is_reserved};
@@ -13,13 +13,13 @@ use crate::path::{VirtualPath, is_reserved};
 /// The entries of one directory, in the order of the disk, as names and facts.
 ///
 /// A link is told as what it leads to; one that leads nowhere or out of the home is [`Kind::Link`], and nothing of its
-/// target is told, not even the length of its name. Uploads under way are not told at all. Entries that vanish meanwhile are left out. After an error the rest
-/// may still be read.
+/// target is told, not even the length of its name. Uploads under way are not told at all. Entries that vanish meanwhile
+/// are left out. After an error there are no more.
 #[derive(Debug)]
 pub struct DirectoryStream {
     home: Home,
     path: VirtualPath,
-    entries: ReadDir,
+    entries: Dir,
     skipped: u64,
 }
 
@@ -28,22 +28,24 @@ impl DirectoryStream {
         let directory = home.root().open_dir(path.beneath_home())?;
         // Fails without the right to search: each entry would.
         directory.open_dir(".")?;
-        let entries = directory.entries()?;
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let entries = Dir::new(openat(&directory, ".", flags, Mode::empty())?)?;
         Ok(Self { home, path, entries, skipped: 0 })
     }
 
-    /// How many entries were left out because a line feed, carriage return or NUL in their names would forge lines.
+    /// How many entries were left out because a line feed or carriage return in their names would forge lines.
     #[must_use]
     pub fn skipped(&self) -> u64 {
         self.skipped
     }
 
-    fn facts(&self, entry: &DirEntry, name: &[u8]) -> io::Result<Facts> {
-        let own = facts_of(&entry.metadata()?);
+    fn facts(&self, name: &CStr) -> Result<Facts, Errno> {
+        let own = facts_of_stat(&statat(self.entries.fd()?, name, AtFlags::SYMLINK_NOFOLLOW)?);
         if own.kind != Kind::Link {
             return Ok(own);
         }
-        let followed = self.path.join(name).ok().and_then(|path| self.home.root().metadata(path.beneath_home()).ok());
+        let followed =
+            self.path.join(name.to_bytes()).ok().and_then(|path| self.home.root().metadata(path.beneath_home()).ok());
         Ok(followed.map_or(Facts { size: 0, ..own }, |metadata| facts_of(&metadata)))
     }
 }
@@ -57,19 +59,19 @@ impl Iterator for DirectoryStream {
                 Ok(entry) => entry,
                 Err(error) => return Some(Err(error.into())),
             };
-            let name = entry.file_name().into_vec();
-            if is_reserved(&name) {
+            let name = entry.file_name().to_bytes();
+            if name == b"." || name == b".." || is_reserved(name) {
                 continue;
             }
-            if name.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
+            if name.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
                 self.skipped += 1;
                 continue;
             }
-            match self.facts(&entry, &name) {
-                Ok(facts) => return Some(Ok((name, facts))),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            match self.facts(entry.file_name()) {
+                Ok(facts) => return Some(Ok((name.to_vec(), facts))),
+                Err(Errno::NOENT) => {}
                 // One entry that cannot be looked at, a dead mount say, does not hide the others.
-                Err(_) => return Some(Ok((name, UNKNOWN))),
+                Err(_) => return Some(Ok((name.to_vec(), UNKNOWN))),
             }
         }
     }

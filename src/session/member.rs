@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Session;
-use crate::blocking::off_reactor;
+use crate::blocking::{hard_work, off_reactor};
 use crate::data::DataPlan;
 use crate::files::{FileError, Home};
 use crate::limits::Stay;
@@ -63,10 +63,20 @@ impl Member {
         question: impl FnOnce(&Home) -> Result<T, FileError> + Send + 'static,
     ) -> Result<T, Reply> {
         let home = self.home.clone();
-        off_reactor(move || question(&home)).await.map_err(|why| {
-            session.note_trouble(&why);
-            Reply::from(&why)
-        })
+        answered(session, off_reactor(move || question(&home)).await)
+    }
+
+    /// The same, for what may keep a processor busy before there is an answer.
+    ///
+    /// # Errors
+    /// As [`ask`](Self::ask).
+    pub async fn ask_much<T: Send + 'static>(
+        &self,
+        session: &Session,
+        question: impl FnOnce(&Home) -> Result<T, FileError> + Send + 'static,
+    ) -> Result<T, Reply> {
+        let home = self.home.clone();
+        answered(session, hard_work(move || question(&home)).await)
     }
 
     /// What must be known of a file to go on with it, as [`Home::facts_to_resume`] tells it. A refusal becomes its reply.
@@ -87,4 +97,11 @@ impl Member {
     pub fn path_or_here(&self, session: &Session, name: Option<&[u8]>) -> Result<VirtualPath, Reply> {
         name.map_or_else(|| Ok(self.directory.clone()), |name| self.path(session, name))
     }
+}
+
+fn answered<T>(session: &Session, answer: Result<T, FileError>) -> Result<T, Reply> {
+    answer.map_err(|why| {
+        session.note_trouble(&why);
+        Reply::from(&why)
+    })
 }
