@@ -41,17 +41,19 @@ pub(super) struct Gate {
     reserve: Mutex<Option<File>>,
 }
 
-/// Opens a listener for each address and has the runtime, through `register`, tell of its connections.
+/// Opens a listener for each address, which these `settings` gave, and has the runtime, through `register`, tell of its
+/// connections.
 ///
 /// # Errors
-/// The address that could not be bound, and why.
+/// The settings, the address that could not be bound, and why.
 pub(super) fn listen<L>(
+    settings: &'static str,
     sockets: &[SocketAddr],
     register: fn(TcpListener) -> io::Result<L>,
-) -> Result<Vec<L>, (SocketAddr, io::Error)> {
+) -> Result<Vec<L>, (&'static str, SocketAddr, io::Error)> {
     // `::` takes IPv4 in as well, unless IPv4 has a listener of its own.
     let v6_only = sockets.iter().any(SocketAddr::is_ipv4);
-    let open = |address| bind(address, v6_only).and_then(register).map_err(|error| (address, error));
+    let open = |address| bind(address, v6_only).and_then(register).map_err(|error| (settings, address, error));
     sockets.iter().copied().map(open).collect()
 }
 

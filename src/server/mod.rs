@@ -90,19 +90,11 @@ impl Listeners {
         let implicit: Vec<_> = settings.tls_listen.iter().collect();
         let http: Vec<_> = settings.http_listen.iter().collect();
         Ok(Self {
-            control: Self::listen("ip, port", &control, ControlListener::new)?,
-            implicit: Self::listen("tls_listen", &implicit, ControlListener::new)?,
-            http: Self::listen("http_listen", &http, TcpListener::from_std)?,
+            control: accept::listen("ip, port", &control, ControlListener::new)?,
+            implicit: accept::listen("tls_listen", &implicit, ControlListener::new)?,
+            http: accept::listen("http_listen", &http, TcpListener::from_std)?,
             desk: None,
         })
-    }
-
-    fn listen<L>(
-        names: &'static str,
-        sockets: &[SocketAddr],
-        register: fn(std::net::TcpListener) -> io::Result<L>,
-    ) -> Result<Vec<L>, (&'static str, SocketAddr, io::Error)> {
-        accept::listen(sockets, register).map_err(|(socket, error)| (names, socket, error))
     }
 
     /// Opens what `longshore status` and the like ask at. To be done as whoever the server runs as: they go by that.

@@ -5,7 +5,7 @@ mod delivery;
 mod documents;
 mod kills;
 mod kinds;
-mod lines;
+pub(crate) mod lines;
 mod receiver;
 mod spool;
 mod web;

@@ -7,6 +7,18 @@ use crate::binary::Setup;
 use crate::logs::schema::valid;
 use crate::reload::{hang_up, put};
 
+/// What the log says of events that others are told of, and when.
+pub(crate) const SEEN: [&str; 8] = [
+    "command of an event said",
+    "damaged lines in the spool",
+    "events are kept again",
+    "events dropped, nobody is to be told of them",
+    "events found in the spool",
+    "events lost",
+    "receiver of events failed",
+    "receiver of events is well again",
+];
+
 #[test]
 fn every_line_about_events_is_as_the_schema_says() {
     let spool = tempfile::tempdir().unwrap();
@@ -32,16 +44,7 @@ fn every_line_about_events_is_as_the_schema_says() {
     client.store("file", b"1");
     server.wait_for_line("events dropped");
     let seen: BTreeSet<String> = valid(&server.end().lines).into_iter().collect();
-    for message in [
-        "command of an event said",
-        "damaged lines in the spool",
-        "events are kept again",
-        "events dropped, nobody is to be told of them",
-        "events found in the spool",
-        "events lost",
-        "receiver of events failed",
-        "receiver of events is well again",
-    ] {
+    for message in SEEN {
         assert!(seen.contains(message), "{message}: {seen:#?}");
     }
 }
