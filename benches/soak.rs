@@ -7,6 +7,8 @@
 //! again before they hold still.
 
 mod client;
+mod descriptors;
+mod program;
 
 use std::fs::{File, create_dir, read_dir, read_to_string};
 use std::io::{BufRead, BufReader, Read, Write, stdout};
@@ -15,13 +17,12 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rcgen::generate_simple_self_signed;
 use socket2::{Domain, Socket, Type};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use client::program::Program;
 use client::{Client, Outcome};
+use program::Program;
 
 const SESSIONS: usize = 10_000;
 /// Over TLS: as many handshakes as do not take minutes.
@@ -40,7 +41,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> Outcome<()> {
     // The server has one for each connection, and one for the home of each who is logged in.
-    let files = raise_descriptor_limit(2 * SESSIONS as u64 + SPARE)?;
+    let files = descriptors::raise_limit(2 * SESSIONS as u64 + SPARE)?;
     let homes = SESSIONS.min(usize::try_from(files.saturating_sub(SESSIONS as u64 + SPARE))?);
     let mut failures = Vec::new();
     writeln!(
@@ -58,16 +59,6 @@ fn main() -> Outcome<()> {
     }
     failures.extend(burst(Running::start()?.program.address)?);
     if failures.is_empty() { Ok(()) } else { Err(failures.join("; ").into()) }
-}
-
-/// As many as this, if we may have them, or else as many as we may.
-fn raise_descriptor_limit(wanted: u64) -> Outcome<u64> {
-    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    let limit = most.max(wanted);
-    // Beyond the hard limit it takes root.
-    let limit = setrlimit(Resource::RLIMIT_NOFILE, limit, limit).map_or(most, |()| limit);
-    setrlimit(Resource::RLIMIT_NOFILE, limit, limit)?;
-    Ok(limit)
 }
 
 /// Three rounds of a server that has served nobody before. What was wrong with it.
@@ -277,7 +268,7 @@ impl Running {
     }
 
     fn figures(&self) -> Outcome<Figures> {
-        let proc = format!("/proc/{}", self.program.id());
+        let proc = format!("/proc/{}", self.program.child.id());
         let (status, memory) =
             (read_to_string(format!("{proc}/status"))?, read_to_string(format!("{proc}/smaps_rollup"))?);
         Ok(Figures {

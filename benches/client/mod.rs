@@ -1,7 +1,4 @@
-//! As much of a client as the benches need, and what it speaks to.
-
-#[allow(dead_code, reason = "one bench starts others' programs too")]
-pub(crate) mod program;
+//! As much of a client as the benches need.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -72,15 +69,13 @@ impl Client {
     }
 
     pub(crate) fn ask(&mut self, line: &str, code: &str) -> Outcome<String> {
-        self.control.get_mut().write_all(format!("{line}\r\n").as_bytes())?;
+        self.say(line)?;
         self.expect(code)
     }
 
-    /// The same several times, with all lines on their way before the first reply is read.
-    #[allow(dead_code, reason = "not every bench does")]
-    pub(crate) fn ask_many(&mut self, line: &str, code: &str, times: usize) -> Outcome<()> {
-        self.control.get_mut().write_all(format!("{line}\r\n").repeat(times).as_bytes())?;
-        (0..times).try_for_each(|_| self.expect(code).map(drop))
+    /// One line, or several, and what they are answered is for [`expect`](Self::expect).
+    pub(crate) fn say(&mut self, lines: &str) -> Outcome<()> {
+        Ok(self.control.get_mut().write_all(format!("{lines}\r\n").as_bytes())?)
     }
 
     /// The last line of a reply, which may have several (RFC 959 section 4.2), if its code begins like that.

@@ -28,6 +28,7 @@ pub(crate) struct Scenario {
     repeat: usize,
     pub(crate) tls: bool,
     pub(crate) upload_mode: &'static str,
+    pub(crate) max_download: &'static str,
 }
 
 #[derive(Clone)]
@@ -47,8 +48,15 @@ enum Deed {
     Idle,
 }
 
-const PLAIN: Scenario =
-    Scenario { name: "", deed: Deed::LogIn, sessions: 1, repeat: 1, tls: false, upload_mode: "atomic" };
+const PLAIN: Scenario = Scenario {
+    name: "",
+    deed: Deed::LogIn,
+    sessions: 1,
+    repeat: 1,
+    tls: false,
+    upload_mode: "atomic",
+    max_download: "0",
+};
 
 pub(crate) const SCENARIOS: [Scenario; 14] = [
     Scenario { name: "retr_big", deed: Deed::Retrieve("big", BIG), sessions: 4, repeat: 2, ..PLAIN },
@@ -85,6 +93,8 @@ pub(crate) struct Figures {
     /// Microseconds that one operation took: half of them took less, and 99 of 100.
     median: f64,
     late: f64,
+    /// KiB that the server has to itself before anybody comes, where only waiting is measured.
+    base: f64,
     /// KiB that the server's first process had resident at most.
     pub(crate) most_resident: u64,
     pub(crate) errors: usize,
@@ -104,6 +114,7 @@ impl Figures {
             cpu: middle(|round| round.cpu),
             median: middle(|round| round.median),
             late: middle(|round| round.late),
+            base: middle(|round| round.base),
             most_resident: rounds.iter().map(|round| round.most_resident).max().unwrap_or_default(),
             errors: rounds.iter().map(|round| round.errors).sum(),
             error: rounds.iter().map(|round| round.error.clone()).find(|error| !error.is_empty()).unwrap_or_default(),
@@ -121,7 +132,7 @@ impl Figures {
         match self.unit {
             "MB/s" | "/s" if self.rate >= 100.0 => format!("{:.0} {}{errors}", self.rate, self.unit),
             // The fewer the better, and so it is turned round.
-            "KiB" => format!("{:.1} KiB{errors}", 1.0 / self.rate),
+            "KiB" => format!("{:.1} KiB, {:.1} MiB without any{errors}", 1.0 / self.rate, self.base / 1024.0),
             unit => format!("{:.2} {unit}{errors}", self.rate),
         }
     }
@@ -249,7 +260,8 @@ impl Scenario {
                     tally.note(begun, 1, *bytes);
                 }
                 Deed::Noop(many) => {
-                    client.ask_many("NOOP", "2", *many)?;
+                    client.say(&vec!["NOOP"; *many].join("\r\n"))?;
+                    (0..*many).try_for_each(|_| client.expect("2").map(drop))?;
                     tally.note(begun, *many, 0);
                 }
                 Deed::List(command, folder, names) => {
@@ -319,10 +331,11 @@ impl Scenario {
         };
         drop(held);
         #[expect(clippy::cast_precision_loss, reason = "some thousands")]
-        let rate = self.sessions as f64 / during.saturating_sub(before).max(1) as f64;
+        let (base, rate) = (before as f64, self.sessions as f64 / during.saturating_sub(before).max(1) as f64);
         let cpu = server.cpu()? - cpu;
         Ok(Figures {
             rate,
+            base,
             unit: "KiB",
             cpu,
             errors,
@@ -341,7 +354,8 @@ impl Tally {
     }
 }
 
-/// More and more sessions, and larger and larger directories: what, how many, the work, and the units that it has.
+/// More and more sessions, larger and larger directories, and bytes without a rate and with one: what, how many, the work,
+/// and the units that it has.
 pub(crate) fn growth(ground: &Ground) -> Outcome<Vec<(&'static str, usize, Scenario, usize)>> {
     let mut all = Vec::new();
     for sessions in [1, 10, 100, 1000] {
@@ -359,6 +373,11 @@ pub(crate) fn growth(ground: &Ground) -> Outcome<Vec<(&'static str, usize, Scena
             let deed = Deed::List(command, folder.clone(), names);
             all.push((what, names, Scenario { deed, repeat, ..PLAIN }, 1_000_000));
         }
+    }
+    for (limit, max_download) in [(0, "0"), (200, "200MiB")] {
+        let deed = Deed::Retrieve("big", BIG);
+        let scenario = Scenario { deed, sessions: 4, repeat: 2, max_download, ..PLAIN };
+        all.push(("MiB of RETR, limit in MiB/s", limit, scenario, (8 * BIG) >> 20));
     }
     Ok(all)
 }

@@ -2,7 +2,8 @@
 //!
 //! It takes root, for a control group, and a user of the machine who is called `bench` and has that password, whom some
 //! servers log in: `useradd --create-home bench && echo bench:bench | chpasswd`. Debian's packages of the servers exclude each
-//! other; unpacked side by side (`apt-get download vsftpd && dpkg -x vsftpd_*.deb /opt/peers/vsftpd`, and so on) they do not.
+//! other; unpacked side by side (`apt-get download vsftpd && dpkg -x vsftpd_*.deb /opt/peers/vsftpd`, and so on) they do not,
+//! and want the libraries that `dpkg -I` names. vsftpd gets an `/etc/pam.d/vsftpd` if there is none, which stays.
 //!
 //! Each server has processor 0 to itself, and the load processor 1. For every scenario the rounds go from server to
 //! server, so that what else the machine does meets all of them; the median of the rounds counts. Rates depend on the
@@ -14,7 +15,7 @@
 //! | `--servers a,b` | these only |
 //! | `--scenarios x,y` | these only |
 //! | `--peers FOLDER` | where those are looked for that their packages did not install; `/opt/peers` unless told |
-//! | `--growth` | instead, this server alone with more and more sessions, and larger and larger directories |
+//! | `--growth` | instead, this server alone with more and more sessions, and larger and larger directories, without a rate and with one |
 //!
 //! | file | what it holds |
 //! | --- | --- |
@@ -24,12 +25,14 @@
 
 #[path = "../client/mod.rs"]
 mod client;
+#[path = "../descriptors/mod.rs"]
+mod descriptors;
 mod load;
 mod process;
 mod servers;
 
 use std::collections::BTreeMap;
-use std::io::{Write, stdout};
+use std::io::{Write, stderr, stdout};
 use std::path::PathBuf;
 
 use nix::sched::{CpuSet, sched_setaffinity};
@@ -37,7 +40,11 @@ use nix::unistd::Pid;
 
 use client::Outcome;
 use load::{Figures, SCENARIOS, Scenario};
-use servers::{Ground, LONGSHORE, PEERS};
+use process::Running;
+use servers::{Ground, LONGSHORE, PEERS, Server};
+
+/// Open files: two for each of a thousand sessions, and some.
+const DESCRIPTORS: u64 = 4096;
 
 /// What was asked for.
 struct Asked {
@@ -76,6 +83,7 @@ fn main() -> Outcome<()> {
     let mut own = CpuSet::new();
     own.set(1)?;
     sched_setaffinity(Pid::from_raw(0), &own)?;
+    descriptors::raise_limit(DESCRIPTORS)?;
     let ground = Ground::new(asked.peers.clone())?;
     if asked.growth { growth(&ground, asked.rounds) } else { compare(&ground, &asked) }
 }
@@ -86,14 +94,17 @@ fn is_wanted(list: Option<&str>, name: &str) -> bool {
 
 fn compare(ground: &Ground, asked: &Asked) -> Outcome<()> {
     let mut table = Vec::new();
+    let mut servers: Vec<_> = PEERS.iter().filter(|server| is_wanted(asked.servers.as_deref(), server.name)).collect();
     for scenario in SCENARIOS.iter().filter(|scenario| is_wanted(asked.scenarios.as_deref(), scenario.name)) {
         let mut figures: BTreeMap<&str, Vec<Figures>> = BTreeMap::new();
         for _ in 0..asked.rounds {
-            for server in PEERS.iter().filter(|server| is_wanted(asked.servers.as_deref(), server.name)) {
-                if let Some(running) = server.start(ground, scenario)? {
+            for server in &servers {
+                if let Some(running) = started(server, ground, scenario)? {
                     figures.entry(server.name).or_default().push(scenario.run(&running, ground)?);
                 }
             }
+            // Nobody always comes first, or behind the same one.
+            servers.rotate_left(1);
         }
         let medians: BTreeMap<_, _> =
             figures.into_iter().map(|(name, rounds)| (name, Figures::median(&rounds))).collect();
@@ -106,6 +117,17 @@ fn compare(ground: &Ground, asked: &Asked) -> Outcome<()> {
     writeln!(stdout(), "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |")?;
     table.iter().try_for_each(|line| writeln!(stdout(), "{line}"))?;
     Ok(())
+}
+
+/// A server that is installed; a peer that does not start is told of, and left out.
+fn started(server: &Server, ground: &Ground, scenario: &Scenario) -> Outcome<Option<Running>> {
+    match server.start(ground, scenario) {
+        Err(why) if server.name != LONGSHORE => {
+            writeln!(stderr(), "{} is left out of {}: {why}", server.name, scenario.name)?;
+            Ok(None)
+        }
+        started => started,
+    }
 }
 
 /// This server beside the best of those that made no error; of errors beside the best of all.

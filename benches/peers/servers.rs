@@ -1,6 +1,7 @@
 //! How each server is started: with one user, `bench`, the same files, no limit of sessions, and its log off or as it is.
 
-use std::fs::{File, Permissions, create_dir_all, remove_dir_all, set_permissions, write};
+use std::fs::{File, Permissions, create_dir_all, read_dir, remove_dir_all, set_permissions, write};
+use std::io::{Read, copy, repeat, sink};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -58,8 +59,10 @@ impl Ground {
         for (name, bytes) in [("big", BIG), ("mid", MID), ("small", SMALL)] {
             let path = home.join(name);
             if path.metadata().map(|file| file.len()).ok() != Some(bytes as u64) {
-                write(&path, vec![0x5a; bytes])?;
+                copy(&mut repeat(0x5a).take(bytes as u64), &mut File::create(&path)?)?;
             }
+            // Whoever comes first finds it in memory as well.
+            copy(&mut File::open(&path)?, &mut sink())?;
         }
         fill(&home.join("many"), MANY)?;
         let folder = tempfile::tempdir()?;
@@ -98,11 +101,12 @@ impl Ground {
 /// So many files without content.
 pub(crate) fn fill(folder: &Path, count: usize) -> Outcome<()> {
     create_dir_all(folder)?;
-    if std::fs::read_dir(folder)?.count() != count {
+    if read_dir(folder)?.count() != count {
         for number in 0..count {
             File::create(folder.join(format!("file-{number:07}.dat")))?;
         }
     }
+    read_dir(folder)?.try_for_each(|entry| entry?.metadata().map(drop))?;
     Ok(())
 }
 
@@ -140,7 +144,8 @@ fn longshore(program: &Path, ground: &Ground, scenario: &Scenario, port: u16) ->
         .env("FTP_PASSIVE_PORTS", "40000-49999")
         .env("FTP_MAX_CONS", "0")
         .env("FTP_MAX_PER_IP", "0")
-        .env("FTP_UPLOAD_MODE", scenario.upload_mode);
+        .env("FTP_UPLOAD_MODE", scenario.upload_mode)
+        .env("FTP_MAX_DOWNLOAD", scenario.max_download);
     if scenario.tls {
         command.env("FTP_TLS", "allowed");
         command.env("FTP_TLS_CERT", ground.path("cert.pem")).env("FTP_TLS_KEY", ground.path("key.pem"));

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use super::Outcome;
+use crate::client::Outcome;
 
 /// What all benches have in common.
 const SETTINGS: [(&str, &str); 5] = [
@@ -20,7 +20,7 @@ const SETTINGS: [(&str, &str); 5] = [
 
 /// A server, which ends when this is dropped.
 pub(crate) struct Program {
-    child: Child,
+    pub(crate) child: Child,
     pub(crate) address: SocketAddr,
 }
 
@@ -47,11 +47,6 @@ impl Program {
         thread::spawn(move || copy(&mut output, &mut sink()));
         let address = line.split("listening ").nth(1).unwrap_or_default().trim().parse()?;
         Ok(Self { child, address })
-    }
-
-    /// Its process.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
     }
 }
 
