@@ -186,7 +186,9 @@ async fn receive_block(
     let mut turns = 0;
     let mut gathered = pin!(None);
     while matches!(then, Then::More) && block.len() < most {
-        block.reserve((most - block.len()).min(block.len()));
+        if block.len() == block.capacity() {
+            block.reserve((most - block.len()).min(block.len()));
+        }
         then = tokio::select! {
             biased;
             read = limited.read_buf(block) => match read {
