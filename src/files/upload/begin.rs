@@ -69,7 +69,10 @@ fn begin_direct(home: Home, path: &VirtualPath, placement: Placement, target: Ta
     let mut charge = home.charge(0, before);
     let position = match placement {
         Placement::Replace => {
-            file.set_len(0)?;
+            // A new file stays as it was made: whatever was cut, ext4 writes to the disk before the close is over.
+            if before > 0 {
+                file.set_len(0)?;
+            }
             charge.shrink(0);
             Some(0)
         }
