@@ -2,8 +2,9 @@
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -11,6 +12,8 @@ use tokio_rustls::rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 pub(crate) type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
+/// How long a server may keep silent.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Enough for any reply: there are ten thousand of these.
 const LINE: usize = 256;
 
@@ -98,7 +101,13 @@ impl Client {
 
 fn connect(own: IpAddr, server: SocketAddr) -> Outcome<TcpStream> {
     let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;
-    socket.bind(&SocketAddr::new(own, 0).into())?;
+    // Where the kernel chooses the address it chooses among more ports: those of connections that are just over, too.
+    if own != IpAddr::V4(Ipv4Addr::LOCALHOST) {
+        socket.bind(&SocketAddr::new(own, 0).into())?;
+    }
+    // Some servers forget a session now and then.
+    socket.set_read_timeout(Some(PATIENCE))?;
+    socket.set_write_timeout(Some(PATIENCE))?;
     socket.connect(&server.into())?;
     Ok(socket.into())
 }

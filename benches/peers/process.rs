@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, SysconfVar, sysconf};
 
 use crate::client::Outcome;
 
@@ -102,15 +102,14 @@ impl Running {
         self.group.cpu()
     }
 
-    /// What memory they take that no other process shares, in KiB.
+    /// What memory they have written to that no other process shares, in KiB: not what can be read from their files again.
     pub(crate) fn private(&self) -> Outcome<u64> {
-        let names = ["Private_Clean:", "Private_Dirty:"];
-        self.group.processes()?.into_iter().map(|pid| sum_of(pid, "smaps_rollup", &names)).sum()
+        self.group.processes()?.into_iter().map(|pid| told_of(pid, "smaps_rollup", "Private_Dirty:")).sum()
     }
 
     /// The most that the first of them had resident, in KiB.
     pub(crate) fn most_resident(&self) -> Outcome<u64> {
-        sum_of(self.child.id().cast_signed(), "status", &["VmHWM:"])
+        told_of(self.child.id().cast_signed(), "status", "VmHWM:")
     }
 
     /// Waits until it takes no CPU, and so until no session is left that does.
@@ -147,12 +146,18 @@ impl Drop for Running {
     }
 }
 
-/// The sum of these lines of a file of `/proc`, in KiB; of a process that is gone none.
-fn sum_of(pid: i32, file: &str, names: &[&str]) -> Outcome<u64> {
+/// What this line of a file of `/proc` says, in KiB; of a process that is gone none.
+fn told_of(pid: i32, file: &str, name: &str) -> Outcome<u64> {
     let Ok(text) = read_to_string(format!("/proc/{pid}/{file}")) else { return Ok(0) };
-    let lines = text.lines().filter_map(|line| {
-        let mut words = line.split_whitespace();
-        names.contains(&words.next()?).then(|| words.next())?
-    });
-    Ok(lines.map(str::parse::<u64>).sum::<Result<u64, _>>()?)
+    let figure = text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next());
+    Ok(figure.map_or(Ok(0), str::parse)?)
+}
+
+/// For how many seconds so far others of the same host had processors that were wanted here: `steal` of proc(5).
+pub(crate) fn stolen() -> Outcome<f64> {
+    let text = read_to_string("/proc/stat")?;
+    let ticks: f64 = text.split_whitespace().nth(8).ok_or("no steal in /proc/stat")?.parse()?;
+    #[expect(clippy::cast_precision_loss, reason = "a hundred")]
+    let second = sysconf(SysconfVar::CLK_TCK)?.ok_or("no clock ticks")? as f64;
+    Ok(ticks / second)
 }

@@ -123,14 +123,10 @@ impl Server {
     }
 }
 
-/// Below those that passive transfers get, 40000 to 49999.
+/// None of those that passive transfers get, 10000 to 19999, which are below all that the kernel chooses from, by
+/// `net.ipv4.ip_local_port_range`: no client's own port is in their way.
 fn free_port() -> Outcome<u16> {
-    loop {
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        if !(40000..50000).contains(&port) {
-            return Ok(port);
-        }
-    }
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
 fn longshore(program: &Path, ground: &Ground, scenario: &Scenario, port: u16) -> Outcome<Command> {
@@ -141,7 +137,7 @@ fn longshore(program: &Path, ground: &Ground, scenario: &Scenario, port: u16) ->
         .env("FTP_IP", "127.0.0.1")
         .env("FTP_PORT", port.to_string())
         .env("FTP_USERS_FILE", users)
-        .env("FTP_PASSIVE_PORTS", "40000-49999")
+        .env("FTP_PASSIVE_PORTS", "10000-19999")
         .env("FTP_MAX_CONS", "0")
         .env("FTP_MAX_PER_IP", "0")
         .env("FTP_UPLOAD_MODE", scenario.upload_mode)
@@ -162,7 +158,7 @@ fn vsftpd(program: &Path, ground: &Ground, _: &Scenario, port: u16) -> Outcome<C
     let settings = [
         format!("listen=YES\nlisten_port={port}\nbackground=NO\nlocal_enable=YES\nanonymous_enable=NO"),
         "write_enable=YES\nchroot_local_user=YES\nallow_writeable_chroot=YES\nxferlog_enable=NO".to_owned(),
-        "pasv_min_port=40000\npasv_max_port=49999\nmax_clients=0\nmax_per_ip=0\nuse_sendfile=YES".to_owned(),
+        "pasv_min_port=10000\npasv_max_port=19999\nmax_clients=0\nmax_per_ip=0\nuse_sendfile=YES".to_owned(),
         "ssl_enable=YES\nforce_local_logins_ssl=NO\nforce_local_data_ssl=NO\nrequire_ssl_reuse=NO".to_owned(),
         format!("rsa_cert_file={}\nrsa_private_key_file={}", ground.path("cert.pem"), ground.path("key.pem")),
         "ssl_ciphers=HIGH\nseccomp_sandbox=NO\npam_service_name=vsftpd\nsecure_chroot_dir=/var/run/vsftpd/empty\n"
@@ -179,7 +175,7 @@ fn proftpd(program: &Path, ground: &Ground, _: &Scenario, port: u16) -> Outcome<
     let settings = [
         format!("ServerType standalone\nPort {port}\nUser bench\nGroup bench\nUseIPv6 off\nDefaultRoot ~"),
         "AuthPAM off\nAuthOrder mod_auth_unix.c\nRequireValidShell off\nAllowOverwrite on".to_owned(),
-        "PassivePorts 40000 49999\nMaxInstances none\nDelayTable none\nUseSendfile on\nUseReverseDNS off".to_owned(),
+        "PassivePorts 10000 19999\nMaxInstances none\nDelayTable none\nUseSendfile on\nUseReverseDNS off".to_owned(),
         "WtmpLog off\nTransferLog none\nSystemLog none".to_owned(),
         format!("PidFile {}\nScoreboardFile {}", ground.path("proftpd.pid"), ground.path("proftpd.scoreboard")),
         "<IfModule mod_delay.c>\nDelayEngine off\n</IfModule>\n".to_owned(),
@@ -193,7 +189,7 @@ fn pureftpd(program: &Path, ground: &Ground, _: &Scenario, port: u16) -> Outcome
     let mut command = Command::new(program);
     command
         .args(["-S", &format!("127.0.0.1,{port}"), "-l", "unix", "-c", "5000", "-C", "5000", "-H", "-A", "-4", "-E"])
-        .args(["-p", "40000:49999", "-u", "100", "-Y", "1", "-2", &ground.path("both.pem")])
+        .args(["-p", "10000:19999", "-u", "100", "-Y", "1", "-2", &ground.path("both.pem")])
         .args(["-g", &ground.path("pureftpd.pid")]);
     Ok(command)
 }
@@ -208,7 +204,7 @@ fn pyftpdlib(program: &Path, ground: &Ground, _: &Scenario, port: u16) -> Outcom
          logging.basicConfig(level=logging.ERROR)\n\
          authorizer = DummyAuthorizer()\n\
          authorizer.add_user('bench', 'bench', {home:?}, perm='elradfmwMT')\n\
-         Handler.authorizer, Handler.passive_ports = authorizer, range(40000, 50000)\n\
+         Handler.authorizer, Handler.passive_ports = authorizer, range(10000, 20000)\n\
          Handler.certfile, Handler.keyfile = {cert:?}, {key:?}\n\
          server = FTPServer(('127.0.0.1', {port}), Handler)\n\
          server.max_cons = 100000\n\
@@ -232,7 +228,7 @@ fn unftp(program: &Path, ground: &Ground, _: &Scenario, port: u16) -> Outcome<Co
     command
         .arg("--root-dir")
         .arg(&ground.home)
-        .args(["--bind-address", &format!("127.0.0.1:{port}"), "--passive-ports", "40000-49999"])
+        .args(["--bind-address", &format!("127.0.0.1:{port}"), "--passive-ports", "10000-19999"])
         .args(["--auth-type", "json", "--auth-json-path"])
         .arg(users)
         .args(["--ftps-certs-file", &ground.path("cert.pem"), "--ftps-key-file", &ground.path("key.pem")])

@@ -27,32 +27,32 @@ const WAITING: usize = 16;
 /// Their places.
 static ROOM: Semaphore = Semaphore::const_new(WAITING);
 
-/// For how long a thread moves bytes before it lets others have the processor. Those who send one file to several clients
-/// stay side by side in it so, and find it in the processor's cache: with 1 ms a byte costs a quarter more.
-const TURN: Duration = Duration::from_micros(100);
-
 /// One way off the reactor.
 pub(super) struct Trip {
     progress: Arc<Progress>,
     stop: CancellationToken,
     begun: Instant,
-    turn: Instant,
+    /// For how long it moves bytes before it lets others have the processor,
+    turn: Duration,
+    /// and since when.
+    turn_begun: Instant,
 }
 
 /// Does `work` off the reactor with a connection, of which the runtime hears nothing meanwhile: each segment that comes or
-/// goes would wake it.
+/// goes would wake it. After each `turn` others have the processor.
 ///
 /// # Errors
 /// [`Failure::Broken`]: the runtime takes the connection back no more.
 pub(super) async fn away<T: Send + 'static>(
     stream: TcpStream,
     flow: &Flow<'_>,
+    turn: Duration,
     work: impl FnOnce(&Socket, &mut Trip) -> T + Send + 'static,
 ) -> Result<(TcpStream, T), Failure> {
     let socket = stream.into_std().map_err(Failure::Broken)?;
     let (progress, stop) = (Arc::clone(flow.progress), flow.stop.clone());
     let trip = move || {
-        let done = work(&socket, &mut Trip::beginning(progress, stop, Instant::now()));
+        let done = work(&socket, &mut Trip::beginning(progress, stop, turn, Instant::now()));
         (socket, done)
     };
     let (socket, done) = hard_work(trip).await;
@@ -60,8 +60,8 @@ pub(super) async fn away<T: Send + 'static>(
 }
 
 impl Trip {
-    fn beginning(progress: Arc<Progress>, stop: CancellationToken, now: Instant) -> Self {
-        Self { progress, stop, begun: now, turn: now }
+    fn beginning(progress: Arc<Progress>, stop: CancellationToken, turn: Duration, now: Instant) -> Self {
+        Self { progress, stop, begun: now, turn, turn_begun: now }
     }
 
     /// So many more bytes have moved, for good: whoever asks is told, however this trip ends.
@@ -96,9 +96,9 @@ impl Trip {
 
     /// Whether it is not yet time to come back. Every now and then others have their turn first.
     fn lasts(&mut self) -> bool {
-        if self.turn.elapsed() >= TURN {
+        if self.turn_begun.elapsed() >= self.turn {
             yield_now();
-            self.turn = Instant::now();
+            self.turn_begun = Instant::now();
         }
         self.begun.elapsed() < LONG && !self.stop.is_cancelled()
     }
@@ -117,6 +117,8 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
+    const TURN: Duration = Duration::from_millis(1);
+
     #[tokio::test]
     async fn the_runtime_hears_of_a_connection_again_that_was_away() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -124,16 +126,19 @@ mod tests {
         let (server, _) = listener.accept().await.unwrap();
         let (progress, stop) = (Arc::default(), CancellationToken::new());
         let flow = &Flow { pace: Pace::unlimited(), stall: None, progress: &progress, stop: &stop };
-        let (mut server, heard) = away(server, flow, |socket, trip| trip.goes_on(socket, PollFlags::IN)).await.unwrap();
+        let (mut server, heard) =
+            away(server, flow, TURN, |socket, trip| trip.goes_on(socket, PollFlags::IN)).await.unwrap();
         assert!(!heard, "nothing has come");
         let (came, sent) = tokio::join!(server.read_u8(), client.write_all(b"!"));
         sent.unwrap();
         assert_eq!(came.unwrap(), b'!');
         client.write_all(b"?").await.unwrap();
-        let (server, heard) = away(server, flow, |socket, trip| trip.goes_on(socket, PollFlags::IN)).await.unwrap();
+        let (server, heard) =
+            away(server, flow, TURN, |socket, trip| trip.goes_on(socket, PollFlags::IN)).await.unwrap();
         assert!(heard);
         let taken = ROOM.acquire_many(u32::try_from(WAITING).unwrap()).await.unwrap();
-        let (_server, heard) = away(server, flow, |socket, trip| trip.goes_on(socket, PollFlags::IN)).await.unwrap();
+        let (_server, heard) =
+            away(server, flow, TURN, |socket, trip| trip.goes_on(socket, PollFlags::IN)).await.unwrap();
         assert!(!heard, "others wait already");
         drop(taken);
     }
@@ -141,7 +146,7 @@ mod tests {
     #[test]
     fn a_trip_is_over_after_a_while_or_when_it_is_stopped() {
         let stop = CancellationToken::new();
-        let trip = |begun| Trip::beginning(Arc::default(), stop.clone(), begun);
+        let trip = |begun| Trip::beginning(Arc::default(), stop.clone(), TURN, begun);
         let now = Instant::now();
         assert!(!trip(now.checked_sub(LONG).unwrap()).lasts());
         let in_an_hour = now.checked_add(Duration::from_secs(3600)).unwrap();

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::TcpStream as Socket;
+use std::time::Duration;
 
 use rustix::event::PollFlags;
 use rustix::net::SendFlags;
@@ -20,6 +21,10 @@ use crate::tls::MaybeTls;
 /// What the kernel moves by itself at once, in bytes: what a socket holds at most. By a quarter of a megabyte at once, a byte
 /// costs a tenth more.
 const STRETCH: usize = 4 * 1024 * 1024;
+
+/// For how long one moves bytes before others have their turn. Those who send one file to several clients stay side by side
+/// in it so, and find it in the processor's cache: with ten times as long a byte costs a fifth more.
+const TURN: Duration = Duration::from_micros(100);
 
 /// To the client. Whatever ends it before all is sent, the end of the process and a panic included, resets the
 /// connection, so that the client cannot take what it has for all.
@@ -94,7 +99,7 @@ async fn send_file(
         flow.pace.take(left).await;
         while left > 0 {
             let pushed;
-            (stream, (file, pushed)) = away(stream, flow, move |socket, trip| {
+            (stream, (file, pushed)) = away(stream, flow, TURN, move |socket, trip| {
                 let pushed = push(socket, trip, &mut file, left);
                 (file, pushed)
             })
