@@ -29,7 +29,8 @@ const TURNS: u32 = 3;
 /// the processor's cache until it is written: with a tenth of it a byte costs a quarter more.
 const TURN: Duration = Duration::from_millis(1);
 
-/// What is read and written at once, in bytes, while they come fast: half as much costs a quarter more.
+/// What is read and written at once, in bytes, while they come fast: half as much costs a quarter more. So much is
+/// gathered of what comes encrypted, before it is written.
 const STREAM: usize = 512 * 1024;
 
 /// How long our end of an uploading client's TLS connection may take to leave.
@@ -126,7 +127,11 @@ async fn receive_all(
         return Err(Failure::Aborted);
     }
     match slot.take() {
-        Some(file) => off_reactor(move || finish(file, &block)).await.map_err(Failure::File),
+        Some(file) => {
+            // The block is freed where it was made, or its room would be new to each thread.
+            let (finished, _block) = off_reactor(move || (finish(file, &block), block)).await;
+            finished.map_err(Failure::File)
+        }
         None => Ok(()),
     }
 }
@@ -178,7 +183,7 @@ async fn receive_block(
     block: &mut Vec<u8>,
     flow: &mut Flow<'_>,
 ) -> Result<Then, Failure> {
-    let most = BLOCK.min(flow.pace.chunk()).max(1);
+    let most = if stream.is_secured() { STREAM } else { BLOCK }.min(flow.pace.chunk()).max(1);
     block.reserve(most.min(SHORT));
     let mut limited = stream.take(most as u64);
     let first = tokio::select! {
