@@ -78,8 +78,6 @@ enum Plan {
 #[derive(Debug)]
 enum Target {
     Existing(File),
-    /// There, and not open yet.
-    Found,
     Missing,
     /// Made by STOU, which tells the name before the bytes come.
     Reserved(File, Reservation),
