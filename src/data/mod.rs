@@ -188,7 +188,7 @@ impl fmt::Display for Failure {
 /// # Errors
 /// What the kernel says of the socket.
 pub fn keep_alive(socket: &SockRef<'_>, after: Option<Duration>) -> io::Result<()> {
-    let Some(after) = after else { return Ok(()) };
+    let Some(after) = after else { return socket.set_keepalive(false) };
     let interval = (after / 4).max(Duration::from_secs(1));
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(after.max(Duration::from_secs(1))).with_interval(interval))
 }

@@ -17,7 +17,7 @@ use super::connection::Connection;
 use super::control::{Control, Greeting};
 use super::panics::{Panicked, caught};
 use super::stream::{ControlListener, ControlStream};
-use crate::data::{Proxies, Standing};
+use crate::data::{Proxies, Standing, keep_alive};
 use crate::limits::{Refusal, Seat};
 use crate::observe::events::{self, SessionId};
 use crate::protocol::{Reply, replies};
@@ -35,6 +35,8 @@ pub(super) struct Gate {
     in_force: InForce,
     sessions: TaskTracker,
     stop: Stop,
+    /// What the listeners were made with, and so their connections.
+    keepalive: Option<Duration>,
     last_id: AtomicU64,
     lingering: Arc<Semaphore>,
     /// A descriptor that is given up when there is no other, for as long as it takes to tell somebody so.
@@ -49,11 +51,11 @@ pub(super) struct Gate {
 pub(super) fn listen<L>(
     settings: &'static str,
     sockets: &[SocketAddr],
-    register: fn(TcpListener) -> io::Result<L>,
+    register: impl Fn(TcpListener) -> io::Result<L>,
 ) -> Result<Vec<L>, (&'static str, SocketAddr, io::Error)> {
     // `::` takes IPv4 in as well, unless IPv4 has a listener of its own.
     let v6_only = sockets.iter().any(SocketAddr::is_ipv4);
-    let open = |address| bind(address, v6_only).and_then(register).map_err(|error| (settings, address, error));
+    let open = |address| bind(address, v6_only).and_then(&register).map_err(|error| (settings, address, error));
     sockets.iter().copied().map(open).collect()
 }
 
@@ -74,7 +76,8 @@ impl Gate {
     pub(super) fn new(in_force: InForce, sessions: TaskTracker, stop: Stop) -> Self {
         let lingering = Arc::new(Semaphore::new(LINGERING));
         let reserve = Mutex::new(File::open("/dev/null").ok());
-        Self { in_force, sessions, stop, last_id: AtomicU64::new(0), lingering, reserve }
+        let keepalive = in_force.borrow().settings.keepalive.limit();
+        Self { in_force, sessions, stop, keepalive, last_id: AtomicU64::new(0), lingering, reserve }
     }
 
     /// Accepts until told to stop. A panic costs the connection that it happened with.
@@ -143,12 +146,21 @@ impl Gate {
     }
 
     fn begin(&self, service: Arc<Service>, stream: TcpStream, peer: SocketAddr, seat: Seat, greeting: Greeting) {
-        let Ok((stream, local)) = prepare(stream, service.settings.keepalive.limit()) else { return };
+        let Ok((stream, local)) = self.prepare(stream, service.settings.keepalive.limit()) else { return };
         let id = SessionId(self.last_id.fetch_add(1, Ordering::Relaxed) + 1);
         let stop = self.stop.of_one();
         let session = Session::new(id, peer, canonical(local), service, &stop.drain);
         let control = Control::new(stream, session, seat, stop).greeted_by(greeting);
         self.sessions.spawn(control.converse());
+    }
+
+    /// Sets up a control connection; gives our end of it.
+    fn prepare(&self, stream: TcpStream, keepalive: Option<Duration>) -> io::Result<(ControlStream, SocketAddr)> {
+        if keepalive != self.keepalive {
+            keep_alive(&SockRef::from(&stream), keepalive)?;
+        }
+        let local = stream.local_addr()?;
+        Ok((ControlStream::new(stream)?, local))
     }
 
     /// Without a descriptor nobody can be let in, and who waits would not know why. With the one in reserve, one is told.
@@ -213,18 +225,6 @@ fn tell_at_once(mut stream: &TcpStream, reply: &Reply) {
     reply.encode(&mut bytes);
     // There is room in a buffer that was never used, and no time for what might go wrong.
     let _ = stream.write(&bytes);
-}
-
-/// Sets up a control connection; gives our end of it.
-fn prepare(stream: TcpStream, keepalive: Option<Duration>) -> io::Result<(ControlStream, SocketAddr)> {
-    // Without this a reply waits for the acknowledgement of the one before, 40 ms or more.
-    stream.set_nodelay(true)?;
-    let socket = SockRef::from(&stream);
-    // The Synch of Telnet comes as urgent data, which the kernel would take out of the line it stands in.
-    socket.set_out_of_band_inline(true)?;
-    crate::data::keep_alive(&socket, keepalive)?;
-    let local = stream.local_addr()?;
-    Ok((ControlStream::new(stream)?, local))
 }
 
 /// A v4-mapped IPv6 address is the IPv4 address it stands for.

@@ -89,9 +89,10 @@ impl Listeners {
         let control: Vec<_> = settings.ip.iter().map(|address| SocketAddr::new(address, settings.port)).collect();
         let implicit: Vec<_> = settings.tls_listen.iter().collect();
         let http: Vec<_> = settings.http_listen.iter().collect();
+        let for_sessions = |listener| ControlListener::new(listener, settings.keepalive.limit());
         Ok(Self {
-            control: accept::listen("ip, port", &control, ControlListener::new)?,
-            implicit: accept::listen("tls_listen", &implicit, ControlListener::new)?,
+            control: accept::listen("ip, port", &control, for_sessions)?,
+            implicit: accept::listen("tls_listen", &implicit, for_sessions)?,
             http: accept::listen("http_listen", &http, TcpListener::from_std)?,
             desk: None,
         })

@@ -5,10 +5,14 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use rustix::net::{SocketFlags, acceptfrom_with};
+use socket2::SockRef;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
+
+use crate::data::keep_alive;
 
 /// What control connections come in at.
 pub(super) struct ControlListener(AsyncFd<TcpListener>);
@@ -25,11 +29,17 @@ fn register<T: AsRawFd>(socket: T, news: Interest) -> io::Result<AsyncFd<T>> {
 }
 
 impl ControlListener {
-    /// Of a listener that does not block. Within a runtime.
+    /// Of a listener that does not block. Within a runtime. All that come in at it have their options from it.
     ///
     /// # Errors
     /// What the kernel says of it.
-    pub(super) fn new(listener: TcpListener) -> io::Result<Self> {
+    pub(super) fn new(listener: TcpListener, keepalive: Option<Duration>) -> io::Result<Self> {
+        let socket = SockRef::from(&listener);
+        // Without this a reply waits for the acknowledgement of the one before, 40 ms or more.
+        socket.set_tcp_nodelay(true)?;
+        // The Synch of Telnet comes as urgent data, which the kernel would take out of the line it stands in.
+        socket.set_out_of_band_inline(true)?;
+        keep_alive(&socket, keepalive)?;
         register(listener, Interest::READABLE).map(Self)
     }
 
@@ -122,5 +132,27 @@ impl AsyncWrite for ControlStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(self.0.get_ref().shutdown(Shutdown::Write))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_comes_in_has_the_options_of_the_listener() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let listener = ControlListener::new(listener, Some(Duration::from_secs(80))).unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (accepted, _) = listener.accept().await.unwrap();
+        let socket = SockRef::from(&accepted);
+        assert!(socket.tcp_nodelay().unwrap());
+        assert!(socket.out_of_band_inline().unwrap());
+        assert!(socket.keepalive().unwrap());
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(80));
+        assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(20));
+        keep_alive(&socket, None).unwrap();
+        assert!(!socket.keepalive().unwrap());
     }
 }
