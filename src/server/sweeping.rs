@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Slot;
-use crate::blocking::off_reactor;
+use crate::blocking::hard_work;
 use crate::files::sweep;
 use crate::observe::events;
 use crate::session::Service;
@@ -26,7 +26,7 @@ pub(super) async fn sweep_hourly(slot: &Slot) -> Infallible {
         let service = Arc::clone(&slot.borrow());
         for home in homes(&service) {
             let quotas = service.quotas.clone();
-            let (home, swept) = off_reactor(move || {
+            let (home, swept) = hard_work(move || {
                 let swept = sweep(&home, &quotas);
                 (home, swept)
             })
