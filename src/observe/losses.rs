@@ -8,12 +8,15 @@ use std::thread;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, WorkerGuard};
+use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 use super::events;
 
 /// The line that tells of losses may be lost itself, and shall not be told for that alone without end.
 const BETWEEN_TELLINGS: Duration = Duration::from_secs(60);
+/// How many lines may wait to be written: what a busy server tells in some seconds. Places for all of them are made at start,
+/// of 32 bytes each.
+const WAITING: usize = 64 << 10;
 /// How long lines are left to gather after some were written: a busy server neither wakes the thread that writes nor calls
 /// the kernel for each line.
 const GATHER: Duration = Duration::from_millis(5);
@@ -38,8 +41,8 @@ struct Told {
 /// A thread that writes to `to`, what it has lost, and what ends it. `log` is what the log is called.
 pub(super) fn counted(log: String, to: impl Write + Send + 'static) -> (NonBlocking, Losses, WorkerGuard) {
     let failed = Arc::new(AtomicUsize::new(0));
-    let (writer, guard) =
-        tracing_appender::non_blocking(Counted { to, gathered: Vec::new(), failed: Arc::clone(&failed) });
+    let counted = Counted { to, gathered: Vec::new(), failed: Arc::clone(&failed) };
+    let (writer, guard) = NonBlockingBuilder::default().buffered_lines_limit(WAITING).finish(counted);
     let losses = Losses { log, dropped: writer.error_counter(), failed, told: Mutex::default() };
     (writer, losses, guard)
 }
