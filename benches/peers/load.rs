@@ -29,6 +29,9 @@ pub(crate) struct Scenario {
     pub(crate) tls: bool,
     pub(crate) upload_mode: &'static str,
     pub(crate) max_download: &'static str,
+    /// Only those take part, and are told to, who put a new file in the place of an old one when it is whole, as this
+    /// server does unless told otherwise.
+    pub(crate) all_swap: bool,
 }
 
 #[derive(Clone)]
@@ -56,9 +59,10 @@ const PLAIN: Scenario = Scenario {
     tls: false,
     upload_mode: "atomic",
     max_download: "0",
+    all_swap: false,
 };
 
-pub(crate) const SCENARIOS: [Scenario; 14] = [
+pub(crate) const SCENARIOS: [Scenario; 15] = [
     Scenario { name: "retr_big", deed: Deed::Retrieve("big", BIG), sessions: 4, repeat: 2, ..PLAIN },
     Scenario { name: "stor_big", deed: Deed::Store(512 << 20), sessions: 2, repeat: 2, ..PLAIN },
     Scenario { name: "retr_small", deed: Deed::Retrieve("small", SMALL), sessions: 8, repeat: 1500, ..PLAIN },
@@ -69,6 +73,14 @@ pub(crate) const SCENARIOS: [Scenario; 14] = [
         sessions: 8,
         repeat: 1000,
         upload_mode: "direct",
+        ..PLAIN
+    },
+    Scenario {
+        name: "stor_small_swapped",
+        deed: Deed::Store(SMALL),
+        sessions: 8,
+        repeat: 1000,
+        all_swap: true,
         ..PLAIN
     },
     Scenario { name: "login", deed: Deed::LogIn, sessions: 8, repeat: 500, ..PLAIN },

@@ -5,6 +5,9 @@
 //! other; unpacked side by side (`apt-get download vsftpd && dpkg -x vsftpd_*.deb /opt/peers/vsftpd`, and so on) they do not,
 //! and want the libraries that `dpkg -I` names. vsftpd gets an `/etc/pam.d/vsftpd` if there is none, which stays.
 //!
+//! All of it has a network of its own, without the host's firewall: where that keeps track of connections, as for Docker, it
+//! costs each, and has room for no more than a minute's worth of them.
+//!
 //! Each server has processor 0 to itself, and the load processor 1. For every scenario the rounds go from server to
 //! server, so that what else the machine does meets all of them; the median of the rounds counts. Rates depend on the
 //! machine and on the load's own speed; the CPU seconds that a server takes for the same work hold on a noisy machine too.
@@ -90,6 +93,7 @@ fn main() -> Outcome<()> {
     own.set(1)?;
     sched_setaffinity(Pid::from_raw(0), &own)?;
     descriptors::raise_limit(DESCRIPTORS)?;
+    process::leave_the_network()?;
     let ground = Ground::new(asked.peers.clone())?;
     if asked.growth { growth(&ground, asked.rounds) } else { compare(&ground, &asked) }
 }

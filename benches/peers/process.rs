@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, SysconfVar, sysconf};
 
@@ -64,6 +65,13 @@ impl Drop for Group {
         // One that is not empty stays, for whoever looks.
         let _ = remove_dir(&self.0);
     }
+}
+
+/// Goes over to a network namespace of one's own, in which there is loopback and nothing else. Before there are threads.
+pub(crate) fn leave_the_network() -> Outcome<()> {
+    unshare(CloneFlags::CLONE_NEWNET).map_err(|why| format!("no network of its own: {why}; this takes root"))?;
+    let status = Command::new("ip").args(["link", "set", "lo", "up"]).status()?;
+    if status.success() { Ok(()) } else { Err("the new network has no loopback".into()) }
 }
 
 impl Running {

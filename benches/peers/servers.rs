@@ -27,16 +27,33 @@ pub(crate) struct Server {
     pub(crate) name: &'static str,
     /// Its program, in its package below `--peers` (Debian packages unpacked side by side) or where that installs it.
     programs: &'static [&'static str],
+    /// Whether it can be told to put a new file in the place of an old one when it is whole.
+    swaps: bool,
     command: fn(&Path, &Ground, &Scenario, u16) -> Outcome<Command>,
 }
 
 pub(crate) const PEERS: [Server; 6] = [
-    Server { name: LONGSHORE, programs: &[env!("CARGO_BIN_EXE_longshore")], command: longshore },
-    Server { name: "vsftpd", programs: &["vsftpd/usr/sbin/vsftpd", "/usr/sbin/vsftpd"], command: vsftpd },
-    Server { name: "proftpd", programs: &["proftpd-core/usr/sbin/proftpd", "/usr/sbin/proftpd"], command: proftpd },
-    Server { name: "pureftpd", programs: &["pure-ftpd/usr/sbin/pure-ftpd", "/usr/sbin/pure-ftpd"], command: pureftpd },
-    Server { name: "pyftpdlib", programs: &["/opt/py/bin/python", "/usr/bin/python3"], command: pyftpdlib },
-    Server { name: "unftp", programs: &["rust/bin/unftp", "/usr/local/bin/unftp"], command: unftp },
+    Server { name: LONGSHORE, programs: &[env!("CARGO_BIN_EXE_longshore")], swaps: true, command: longshore },
+    Server { name: "vsftpd", programs: &["vsftpd/usr/sbin/vsftpd", "/usr/sbin/vsftpd"], swaps: false, command: vsftpd },
+    Server {
+        name: "proftpd",
+        programs: &["proftpd-core/usr/sbin/proftpd", "/usr/sbin/proftpd"],
+        swaps: true,
+        command: proftpd,
+    },
+    Server {
+        name: "pureftpd",
+        programs: &["pure-ftpd/usr/sbin/pure-ftpd", "/usr/sbin/pure-ftpd"],
+        swaps: true,
+        command: pureftpd,
+    },
+    Server {
+        name: "pyftpdlib",
+        programs: &["/opt/py/bin/python", "/usr/bin/python3"],
+        swaps: false,
+        command: pyftpdlib,
+    },
+    Server { name: "unftp", programs: &["rust/bin/unftp", "/usr/local/bin/unftp"], swaps: false, command: unftp },
 ];
 
 /// The files that all servers serve, and a folder for what they are told.
@@ -111,10 +128,10 @@ pub(crate) fn fill(folder: &Path, count: usize) -> Outcome<()> {
 }
 
 impl Server {
-    /// Starts it for this scenario; nothing if it is not installed.
+    /// Starts it for this scenario; nothing if it is not installed, or cannot do that.
     pub(crate) fn start(&self, ground: &Ground, scenario: &Scenario) -> Outcome<Option<Running>> {
         let found = self.programs.iter().map(|program| ground.peers.join(program)).find(|program| program.exists());
-        let Some(program) = found else { return Ok(None) };
+        let Some(program) = found.filter(|_| self.swaps || !scenario.all_swap) else { return Ok(None) };
         ground.clear_uploads()?;
         let port = free_port()?;
         let mut command = (self.command)(&program, ground, scenario, port)?;
@@ -171,13 +188,14 @@ fn vsftpd(program: &Path, ground: &Ground, _: &Scenario, port: u16) -> Outcome<C
     Ok(command)
 }
 
-fn proftpd(program: &Path, ground: &Ground, _: &Scenario, port: u16) -> Outcome<Command> {
+fn proftpd(program: &Path, ground: &Ground, scenario: &Scenario, port: u16) -> Outcome<Command> {
     let settings = [
         format!("ServerType standalone\nPort {port}\nUser bench\nGroup bench\nUseIPv6 off\nDefaultRoot ~"),
         "AuthPAM off\nAuthOrder mod_auth_unix.c\nRequireValidShell off\nAllowOverwrite on".to_owned(),
         "PassivePorts 10000 19999\nMaxInstances none\nDelayTable none\nUseSendfile on\nUseReverseDNS off".to_owned(),
         "WtmpLog off\nTransferLog none\nSystemLog none".to_owned(),
         format!("PidFile {}\nScoreboardFile {}", ground.path("proftpd.pid"), ground.path("proftpd.scoreboard")),
+        format!("HiddenStores {}", if scenario.all_swap { "on" } else { "off" }),
         "<IfModule mod_delay.c>\nDelayEngine off\n</IfModule>\n".to_owned(),
     ];
     let mut command = Command::new(program);
@@ -185,12 +203,15 @@ fn proftpd(program: &Path, ground: &Ground, _: &Scenario, port: u16) -> Outcome<
     Ok(command)
 }
 
-fn pureftpd(program: &Path, ground: &Ground, _: &Scenario, port: u16) -> Outcome<Command> {
+fn pureftpd(program: &Path, ground: &Ground, scenario: &Scenario, port: u16) -> Outcome<Command> {
     let mut command = Command::new(program);
     command
         .args(["-S", &format!("127.0.0.1,{port}"), "-l", "unix", "-c", "5000", "-C", "5000", "-H", "-A", "-4", "-E"])
         .args(["-p", "10000:19999", "-u", "100", "-Y", "1", "-2", &ground.path("both.pem")])
         .args(["-g", &ground.path("pureftpd.pid")]);
+    if scenario.all_swap {
+        command.arg("--notruncate");
+    }
     Ok(command)
 }
 
