@@ -35,7 +35,7 @@ use super::upload::PendingUpload;
 use super::{Home, Modes, Uploads};
 use crate::listing::Facts;
 use crate::path::VirtualPath;
-use crate::settings::{Permission, Permissions, UploadMode};
+use crate::settings::{Permission, Permissions};
 
 /// ext2 to ext4, XFS, Btrfs, F2FS and tmpfs: their names and bytes are this kernel's own.
 const LOCAL: [FsWord; 5] = [0xEF53, 0x5846_5342, 0x9123_683E, 0xF2F5_2010, 0x0102_1994];
@@ -232,23 +232,16 @@ impl Home {
         refuse_control_bytes(path).ok()?;
         let name = OsStr::from_bytes(path.file_name()?);
         let parent = path.parent();
-        let is_direct = self.uploads().mode == UploadMode::Direct;
         self.ledger().nearby.look(|| {
-            let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-            if is_direct && let Some(file) = open(self.root(), path.beneath_home(), flags) {
-                fstat(&file).ok().filter(is_regular)?;
-                return self.plan_over(path, file.into()).ok();
-            }
             let directory = open(self.root(), parent.beneath_home(), OFlags::PATH | OFlags::DIRECTORY)?;
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let found = match openat2(&directory, name, flags, Mode::empty(), resolving()) {
-                Ok(_) if is_direct => return None,
                 Ok(there) => Some(fstat(there).ok().filter(is_regular)?),
                 Err(Errno::NOENT) => None,
                 Err(_) => return None,
             };
             let place = Place::at(Dir::from_std_file(directory.into()), parent.beneath_home(), name);
-            self.plan_beside(path, place, found).ok()
+            self.plan_replacing(path, place, found).ok()
         })
     }
 }

@@ -54,7 +54,7 @@ fn begin_direct(home: Home, path: &VirtualPath, placement: Placement, target: Ta
             reservation.keep();
             file
         }
-        Target::Missing => {
+        Target::Found | Target::Missing => {
             // Somebody else may have made it meanwhile, or removed it.
             let is_to_be_new = placement != Placement::Append && !home.may_replace();
             let mut options = writing(placement);

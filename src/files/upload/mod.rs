@@ -78,6 +78,8 @@ enum Plan {
 #[derive(Debug)]
 enum Target {
     Existing(File),
+    /// There, and not open yet.
+    Found,
     Missing,
     /// Made by STOU, which tells the name before the bytes come.
     Reserved(File, Reservation),

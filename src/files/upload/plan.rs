@@ -1,7 +1,5 @@
 //! Where the bytes go, and what may be gone on with: decided from what is there, before anything changes.
 
-use std::fs::File;
-
 use cap_std::fs::OpenOptions;
 use rustix::fs::Stat;
 
@@ -33,19 +31,11 @@ impl Home {
             UploadMode::Atomic => self.plan(path, placement)?,
             UploadMode::Direct => self.plan_direct(path, placement)?,
         };
-        Ok(self.pending(path, plan))
+        Ok(PendingUpload { home: self.clone(), path: path.clone(), plan, when_whole: WhenWhole::default() })
     }
 
-    /// The same to replace what is in `file`, which is open for writing.
-    pub(in crate::files) fn plan_over(&self, path: &VirtualPath, file: File) -> Result<PendingUpload, FileError> {
-        if !self.may_replace() {
-            return Err(FileError::MayNotReplace);
-        }
-        Ok(self.pending(path, Plan::Direct(Placement::Replace, Target::Existing(file))))
-    }
-
-    /// The same for `place`, where the regular file `found` may be replaced by another, or nothing is.
-    pub(in crate::files) fn plan_beside(
+    /// The same to replace `found`, a regular file, or nothing, at `place`.
+    pub(in crate::files) fn plan_replacing(
         &self,
         path: &VirtualPath,
         place: Place,
@@ -55,18 +45,22 @@ impl Home {
         if seen.is_some() {
             place.expect_writable()?;
         }
-        place.expect_room()?;
         let plan = match self.uploads().mode {
-            UploadMode::Direct => Plan::Direct(Placement::Replace, Target::Missing),
-            UploadMode::Atomic if seen.is_some() && !self.may_replace() => return Err(FileError::MayNotReplace),
-            UploadMode::Atomic if self.may_replace() => Plan::Fresh(place, seen),
-            UploadMode::Atomic => Plan::Unique(place),
+            UploadMode::Direct if seen.is_some() && !self.may_replace() => return Err(FileError::MayNotReplace),
+            UploadMode::Direct if seen.is_some() => Plan::Direct(Placement::Replace, Target::Found),
+            mode => {
+                place.expect_room()?;
+                match mode {
+                    UploadMode::Direct => Plan::Direct(Placement::Replace, Target::Missing),
+                    UploadMode::Atomic if seen.is_some() && !self.may_replace() => {
+                        return Err(FileError::MayNotReplace);
+                    }
+                    UploadMode::Atomic if self.may_replace() => Plan::Fresh(place, seen),
+                    UploadMode::Atomic => Plan::Unique(place),
+                }
+            }
         };
-        Ok(self.pending(path, plan))
-    }
-
-    fn pending(&self, path: &VirtualPath, plan: Plan) -> PendingUpload {
-        PendingUpload { home: self.clone(), path: path.clone(), plan, when_whole: WhenWhole::default() }
+        Ok(PendingUpload { home: self.clone(), path: path.clone(), plan, when_whole: WhenWhole::default() })
     }
 
     fn plan(&self, path: &VirtualPath, placement: Placement) -> Result<Plan, FileError> {
