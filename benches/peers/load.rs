@@ -29,8 +29,8 @@ pub(crate) struct Scenario {
     pub(crate) tls: bool,
     pub(crate) upload_mode: &'static str,
     pub(crate) max_download: &'static str,
-    /// Only those take part, and are told to, who put a new file in the place of an old one when it is whole, as this
-    /// server does unless told otherwise.
+    /// Only servers that can put a new file in the place of an old one once it is whole take part, and are told to. This one
+    /// does so unless told otherwise.
     pub(crate) all_swap: bool,
 }
 

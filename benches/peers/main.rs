@@ -1,12 +1,13 @@
 //! This server beside its peers, in one run on one machine: `cargo bench --bench peers`.
 //!
-//! It takes root, for a control group, and a user of the machine who is called `bench` and has that password, whom some
-//! servers log in: `useradd --create-home bench && echo bench:bench | chpasswd`. Debian's packages of the servers exclude each
-//! other; unpacked side by side (`apt-get download vsftpd && dpkg -x vsftpd_*.deb /opt/peers/vsftpd`, and so on) they do not,
-//! and want the libraries that `dpkg -I` names. vsftpd gets an `/etc/pam.d/vsftpd` if there is none, which stays.
+//! It takes root, for a control group and a network, `ip` of iproute2, and a user of the machine who is called `bench` and
+//! has that password, whom some servers log in: `useradd --create-home bench && echo bench:bench | chpasswd`. Debian's
+//! packages of the servers exclude each other; unpacked side by side (`apt-get download vsftpd && dpkg -x vsftpd_*.deb
+//! /opt/peers/vsftpd`, and so on) they do not, and want the libraries that `dpkg -I` names. vsftpd gets an
+//! `/etc/pam.d/vsftpd` if there is none, which stays.
 //!
-//! All of it has a network of its own, without the host's firewall: where that keeps track of connections, as for Docker, it
-//! costs each, and has room for no more than a minute's worth of them.
+//! All of it has a network of its own, without the host's firewall: one that tracks connections, as Docker's does, costs each
+//! of them something, and its table is full within a minute.
 //!
 //! Each server has processor 0 to itself, and the load processor 1. For every scenario the rounds go from server to
 //! server, so that what else the machine does meets all of them; the median of the rounds counts. Rates depend on the
@@ -114,7 +115,9 @@ fn compare(ground: &Ground, asked: &Asked) -> Outcome<()> {
                     spare -= 1;
                     measured = measure(server, ground, scenario)?;
                 }
-                figures.entry(server.name).or_default().extend(measured.map(|(figures, _)| figures));
+                if let Some((measured, _)) = measured {
+                    figures.entry(server.name).or_default().push(measured);
+                }
             }
             // Nobody always comes first, or behind the same one.
             servers.rotate_left(1);

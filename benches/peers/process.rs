@@ -70,7 +70,7 @@ impl Drop for Group {
 /// Goes over to a network namespace of one's own, in which there is loopback and nothing else. Before there are threads.
 pub(crate) fn leave_the_network() -> Outcome<()> {
     unshare(CloneFlags::CLONE_NEWNET).map_err(|why| format!("no network of its own: {why}; this takes root"))?;
-    let status = Command::new("ip").args(["link", "set", "lo", "up"]).status()?;
+    let status = Command::new("ip").args(["link", "set", "lo", "up"]).status().map_err(|why| format!("ip: {why}"))?;
     if status.success() { Ok(()) } else { Err("the new network has no loopback".into()) }
 }
 

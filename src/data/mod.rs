@@ -29,6 +29,9 @@ use crate::files::{FileError, PendingUpload};
 use crate::limits::{Direction, Pace};
 use crate::tls::{Exposed, MaybeTls, Secured};
 
+/// The kernel lets no peer be silent for longer, `TCP_KEEPIDLE` of tcp(7): nine hours.
+const LONGEST_SILENCE: Duration = Duration::from_secs(32_767);
+
 /// A transfer that is ready to begin: permission granted, file open, data connection planned. All that is left is I/O.
 pub struct Transfer {
     /// How the data connection comes about.
@@ -183,12 +186,14 @@ impl fmt::Display for Failure {
 }
 
 /// Has TCP ask a peer that is silent for `after` whether it is still there, again every quarter of that; `None` is
-/// never. For balancers that forget silent connections, and for peers that vanish without a word.
+/// never. For balancers that forget silent connections, and for peers that vanish without a word. More than nine hours are
+/// nine.
 ///
 /// # Errors
 /// What the kernel says of the socket.
 pub fn keep_alive(socket: &SockRef<'_>, after: Option<Duration>) -> io::Result<()> {
     let Some(after) = after else { return socket.set_keepalive(false) };
+    let after = after.clamp(Duration::from_secs(1), LONGEST_SILENCE);
     let interval = (after / 4).max(Duration::from_secs(1));
-    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(after.max(Duration::from_secs(1))).with_interval(interval))
+    socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(after).with_interval(interval))
 }

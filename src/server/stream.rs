@@ -152,6 +152,8 @@ mod tests {
         assert!(socket.keepalive().unwrap());
         assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(80));
         assert_eq!(socket.tcp_keepalive_interval().unwrap(), Duration::from_secs(20));
+        keep_alive(&socket, Some(Duration::from_secs(24 * 3600))).unwrap();
+        assert_eq!(socket.tcp_keepalive_time().unwrap(), Duration::from_secs(32_767));
         keep_alive(&socket, None).unwrap();
         assert!(!socket.keepalive().unwrap());
     }

@@ -112,7 +112,7 @@ settings! {
     data_timeout: Span = "300s",
     /// Time to make a data connection; 0 is no limit.
     data_connect_timeout: Span = "30s",
-    /// Silence after which TCP keep-alive asks, on both connections; 0 is never.
+    /// Silence after which TCP keep-alive asks, on both connections, 9 hours at most; 0 is never.
     keepalive: Span = "60s",
 
     /// How long running transfers may go on when the server is told to end.

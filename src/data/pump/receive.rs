@@ -29,8 +29,8 @@ const TURNS: u32 = 3;
 /// the processor's cache until it is written: with a tenth of it a byte costs a quarter more.
 const TURN: Duration = Duration::from_millis(1);
 
-/// What is read and written at once, in bytes, while they come fast: half as much costs a quarter more. So much is
-/// gathered of what comes encrypted, before it is written.
+/// What is read and written at once, in bytes, while they come fast: half as much costs a quarter more. As much is gathered
+/// of an encrypted upload before it is written.
 const STREAM: usize = 512 * 1024;
 
 /// How long our end of an uploading client's TLS connection may take to leave.
@@ -86,6 +86,10 @@ async fn receive_all(
     let mut block = Vec::new();
     let mut then = Then::More;
     while !matches!(then, Then::End) {
+        if block.len() < BLOCK {
+            // Whoever has become slow holds no more than all others.
+            block.shrink_to(BLOCK);
+        }
         block.clear();
         then = receive_block(&mut stream, &mut block, flow).await?;
         let received = block.len() as u64;
@@ -128,7 +132,7 @@ async fn receive_all(
     }
     match slot.take() {
         Some(file) => {
-            // The block is freed where it was made, or its room would be new to each thread.
+            // The block is freed by the thread that made it, whose allocator has it for the next one.
             let (finished, _block) = off_reactor(move || (finish(file, &block), block)).await;
             finished.map_err(Failure::File)
         }
@@ -177,7 +181,7 @@ fn finish(file: File, block: &[u8]) -> Result<(), FileError> {
     upload.commit().map(drop)
 }
 
-/// Waits for bytes and takes all that come within a moment, at most a block.
+/// Waits for bytes and takes all that come within a moment, at most [`BLOCK`], or [`STREAM`] of those that are encrypted.
 async fn receive_block(
     stream: &mut MaybeTls<TcpStream>,
     block: &mut Vec<u8>,
@@ -192,11 +196,16 @@ async fn receive_block(
         read = within(flow.stall, limited.read_buf(block)) => read.ok_or(Failure::Stalled)?.map_err(Failure::Broken)?,
     };
     let mut then = if first == 0 { Then::End } else { Then::More };
-    let mut turns = 0;
+    let (mut turns, mut turn_ends) = (0, BLOCK);
     let mut gathered = pin!(None);
     while matches!(then, Then::More) && block.len() < most {
         if block.len() == block.capacity() {
             block.reserve((most - block.len()).min(block.len()));
+        }
+        if block.len() >= turn_ends {
+            // To decrypt takes its time.
+            turn_ends += BLOCK;
+            yield_now().await;
         }
         then = tokio::select! {
             biased;

@@ -48,11 +48,11 @@ impl PendingUpload {
 }
 
 fn begin_direct(home: Home, path: &VirtualPath, placement: Placement, target: Target) -> Result<Upload, FileError> {
-    let mut file = match target {
-        Target::Existing(file) => file,
+    let (mut file, before) = match target {
+        Target::Existing(file) => sized(file)?,
         Target::Reserved(file, reservation) => {
             reservation.keep();
-            file
+            sized(file)?
         }
         Target::Found | Target::Missing => {
             // Somebody else may have made it meanwhile, or removed it.
@@ -61,11 +61,10 @@ fn begin_direct(home: Home, path: &VirtualPath, placement: Placement, target: Ta
             options.create(true).create_new(is_to_be_new).mode(home.modes().file);
             match open_regular(home.root(), path, &mut options) {
                 Err(FileError::AlreadyExists) => return Err(FileError::MayNotReplace),
-                opened => opened?.0,
+                opened => opened?,
             }
         }
     };
-    let before = file.metadata()?.len();
     let mut charge = home.charge(0, before);
     let position = match placement {
         Placement::Replace => {
@@ -86,6 +85,11 @@ fn begin_direct(home: Home, path: &VirtualPath, placement: Placement, target: Ta
         Placement::Append => None,
     };
     Ok(Upload::begun(home, path, Way::Direct(file), position, charge))
+}
+
+fn sized(file: File) -> Result<(File, u64), FileError> {
+    let size = file.metadata()?.len();
+    Ok((file, size))
 }
 
 fn begin_fresh(
