@@ -44,7 +44,8 @@ impl Pace {
         self.chain.is_empty()
     }
 
-    /// Bytes that are best asked for at once: 50 ms of the lowest rate, at most 64 KiB; `usize::MAX` without a limit.
+    /// Bytes that are best asked for at once: 50 ms of the lowest rate, at most 1 MiB, or 64 KiB where it is
+    /// shared; `usize::MAX` without a limit.
     /// Who asks for less than others that share a rate gets less of it, so fill a chunk when there is data for it.
     #[must_use]
     pub fn chunk(&self) -> usize {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU64;
 use std::sync::{Arc, Mutex};
 
-use super::limiter::Limiter;
+use super::limiter::{Limiter, OF_MANY, OF_ONE};
 use super::{Direction, Pace};
 use crate::limits::{AddressKey, lock, one_address};
 use crate::settings::Cidrs;
@@ -61,7 +61,7 @@ impl Paces {
             Direction::Download => settings.download,
         };
         let per_ip = rates.per_ip.filter(|_| !settings.trusted.contains(ip));
-        let own = connection.map(|rate| Link::Own(Box::new(Limiter::new(rate))));
+        let own = connection.map(|rate| Link::Own(Box::new(Limiter::new(rate, OF_ONE))));
         let shared = [
             rates.per_user.map(|rate| (Sharer::User(user.into()), rate)),
             per_ip.map(|rate| (Sharer::Address(one_address(ip)), rate)),
@@ -73,8 +73,9 @@ impl Paces {
 
     fn share(&self, key: Key, rate: NonZeroU64) -> Link {
         let mut shared = lock(&self.0.shared);
-        let rate =
-            shared.entry(key.clone()).or_insert_with(|| SharedRate { limiter: Arc::new(Limiter::new(rate)), links: 0 });
+        let rate = shared
+            .entry(key.clone())
+            .or_insert_with(|| SharedRate { limiter: Arc::new(Limiter::new(rate, OF_MANY)), links: 0 });
         rate.links += 1;
         Link::Shared(Share { limiter: Arc::clone(&rate.limiter), key, registry: Arc::clone(&self.0) })
     }
