@@ -145,7 +145,10 @@ async fn connect(
     if short.is_some_and(|bytes| bytes.len() == sent) {
         return Ok((None, sent));
     }
-    keep_alive(&SockRef::from(&stream), keepalive).map_err(Failure::NoConnection)?;
+    // A new connection has none.
+    if keepalive.is_some() {
+        keep_alive(&SockRef::from(&stream), keepalive).map_err(Failure::NoConnection)?;
+    }
     match protection {
         None => Ok((Some(MaybeTls::Plain(stream)), sent)),
         Some(protection) => {

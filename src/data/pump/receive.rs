@@ -187,7 +187,8 @@ async fn receive_block(
     block: &mut Vec<u8>,
     flow: &mut Flow<'_>,
 ) -> Result<Then, Failure> {
-    let most = if stream.is_secured() { STREAM } else { BLOCK }.min(flow.pace.chunk()).max(1);
+    let whole = if stream.is_secured() { STREAM } else { BLOCK };
+    let most = whole.min(flow.pace.chunk()).max(1);
     block.reserve(most.min(SHORT));
     let mut limited = stream.take(most as u64);
     let first = tokio::select! {

@@ -163,6 +163,16 @@ async fn more_than_a_chunk_is_taken_by_chunks() {
     assert_eq!(start.elapsed(), Duration::from_millis(2500));
 }
 
+/// Whoever asks for more at once than others that share a rate gets more of it.
+#[tokio::test(start_paused = true)]
+async fn a_shared_rate_is_asked_for_less_at_once_than_ones_own() {
+    let own = chain(&downloads(SharedRates::default()), "bob", "192.0.2.1", rate(100 * MIB));
+    assert_eq!(own.chunk() as u64, MIB);
+    let paces = downloads(SharedRates { total: rate(100 * MIB), ..SharedRates::default() });
+    assert_eq!(chain(&paces, "bob", "192.0.2.1", None).chunk() as u64, 64 * KIB);
+    assert_eq!(chain(&paces, "bob", "192.0.2.1", rate(100 * MIB)).chunk() as u64, 64 * KIB, "the least of them counts");
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_a_limit_nothing_waits() {
     let start = Instant::now();
