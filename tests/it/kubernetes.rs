@@ -330,6 +330,12 @@ fn pods_have_no_right_that_they_do_not_need() {
         ] {
             assert_eq!(*found, wanted, "{name}: {place}");
         }
+        // The memory limit bounds password hashes, the other one what is logged.
+        let limits = &container["resources"]["limits"];
+        for resource in ["memory", "ephemeral-storage"] {
+            assert!(limits[resource].is_string(), "{name}: no limit of {resource}: {limits}");
+            assert!(container["resources"]["requests"][resource].is_string(), "{name}: no request of {resource}");
+        }
         // Two pods may not hold one volume, nor tell one port.
         if name != "statefulset" {
             assert_eq!(
@@ -384,7 +390,13 @@ fn selectors_meet_the_pods_and_the_policy_opens_just_the_ports() {
             {"port": settings.port, "protocol": "TCP"},
             {"port": range.first(), "endPort": last, "protocol": "TCP"},
         ]}, {
-            "from": [{"namespaceSelector": {}}],
+            // Not every pod of the cluster: an empty selector beside it, or none, would mean that.
+            "from": [{
+                "namespaceSelector": {},
+                "podSelector": {"matchExpressions": [
+                    {"key": "app.kubernetes.io/name", "operator": "In", "values": ["prometheus"]},
+                ]},
+            }],
             "ports": [{"port": settings.http_listen.iter().next().unwrap().port(), "protocol": "TCP"}],
         }]);
         assert_eq!(policy["ingress"], wanted, "{name}");
