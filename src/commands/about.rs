@@ -172,7 +172,7 @@ fn member_status(session: &Session, member: &Member) -> Vec<String> {
             format!("Transfer elapsed time: {} secs", progress.elapsed().as_secs()),
         ]),
         (None, DataPlan::Passive(_)) => lines.push("Passive data channel waiting for connection.".to_owned()),
-        (None, DataPlan::Connected(_)) => lines.push("Data connection open, no transfer yet.".to_owned()),
+        (None, DataPlan::Connected { .. }) => lines.push("Data connection open, no transfer yet.".to_owned()),
         (None, DataPlan::Active { .. }) => lines.push("Active data connection arranged.".to_owned()),
         (None, DataPlan::None) => lines.push("Data connection closed.".to_owned()),
     }

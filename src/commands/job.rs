@@ -17,36 +17,37 @@ use crate::protocol::{Reply, replies};
 use crate::session::{IfClientLeaves, Member, Outcome, Representation, Service, Session, Task};
 use crate::users::Account;
 
-/// A transfer in the making. It takes the arranged data connection at once, so that a command that fails on the way
-/// gives the port back.
+/// A transfer in the making. A command that is refused leaves the arranged data connection to the next one: Lynx asks for
+/// a file first and, if it is refused, for a listing on the same port. It is taken with the 150.
 pub(super) struct Job {
-    plan: DataPlan,
     verb: &'static str,
+    /// An earlier command was refused the data connection that is arranged.
+    is_second_try: bool,
 }
 
 impl Job {
     pub(super) fn new(member: &mut Member, verb: &'static str) -> Self {
-        Self { plan: std::mem::take(&mut member.plan), verb }
+        Self { verb, is_second_try: member.plan.ask_for() }
     }
 
     /// A file, to the client.
-    pub(super) fn download(self, session: &Session, member: &Member, outgoing: Outgoing, path: VirtualPath) -> Ran {
+    pub(super) fn download(self, session: &Session, member: &mut Member, outgoing: Outgoing, path: VirtualPath) -> Ran {
         self.send(session, member, outgoing, path, What::File)
     }
 
     /// A listing, to the client.
-    pub(super) fn list(self, session: &Session, member: &Member, outgoing: Outgoing, path: VirtualPath) -> Ran {
+    pub(super) fn list(self, session: &Session, member: &mut Member, outgoing: Outgoing, path: VirtualPath) -> Ran {
         self.send(session, member, outgoing, path, What::Listing)
     }
 
-    fn send(self, session: &Session, member: &Member, outgoing: Outgoing, path: VirtualPath, what: What) -> Ran {
+    fn send(self, session: &Session, member: &mut Member, outgoing: Outgoing, path: VirtualPath, what: What) -> Ran {
         let progress = Progress::new(path, Some(Direction::Download), outgoing.size());
         let record = self.record(session, member, progress, Direction::Download, what);
         self.begin(session, member, Body::Send(outgoing), replies::opening_data(), record)
     }
 
     /// A file, from the client.
-    pub(super) fn upload(self, session: &Session, member: &Member, upload: PendingUpload, opening: Reply) -> Ran {
+    pub(super) fn upload(self, session: &Session, member: &mut Member, upload: PendingUpload, opening: Reply) -> Ran {
         let progress = Progress::new(upload.path().clone(), Some(Direction::Upload), None);
         let record = self.record(session, member, progress, Direction::Upload, What::File);
         let teller = session.teller(Kind::Upload, &member.account);
@@ -75,8 +76,11 @@ impl Job {
         }
     }
 
-    fn begin(self, session: &Session, member: &Member, body: Body, opening: Reply, record: Record) -> Ran {
-        if self.plan.is_none() {
+    fn begin(self, session: &Session, member: &mut Member, body: Body, opening: Reply, record: Record) -> Ran {
+        if self.is_second_try && record.direction == Direction::Upload && member.plan.is_given_up() {
+            member.plan = DataPlan::None;
+        }
+        if member.plan.is_none() {
             return say(replies::use_port_or_pasv());
         }
         let protection = session.data_protection()?;
@@ -88,7 +92,7 @@ impl Job {
             keepalive: settings.keepalive.limit(),
         };
         let pace = pace(session, member, record.direction);
-        let transfer = Transfer { plan: self.plan, protection, body, pace, patience };
+        let transfer = Transfer { plan: std::mem::take(&mut member.plan), protection, body, pace, patience };
         let if_client_leaves = match record.direction {
             Direction::Upload => IfClientLeaves::Stop,
             Direction::Download => IfClientLeaves::Finish,

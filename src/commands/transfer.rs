@@ -184,7 +184,7 @@ fn refuse_restart(member: &mut Member) -> Result<(), Reply> {
     }
 }
 
-async fn store(job: Job, session: &Session, member: &Member, name: &[u8], placement: Placement) -> Ran {
+async fn store(job: Job, session: &Session, member: &mut Member, name: &[u8], placement: Placement) -> Ran {
     let path = member.path(session, name)?;
     let at_once = if placement == Placement::Replace { member.home.store_at_once(&path) } else { None };
     let upload = match at_once {

@@ -59,6 +59,8 @@ struct Waiter {
 /// A wait of one session for its data connection. Dropping it gives the port back.
 pub struct Passive {
     since: Instant,
+    /// A command has asked for it; if it is still here, that one was refused.
+    pub(super) was_asked_for: bool,
     handed: oneshot::Receiver<TcpStream>,
     /// Declared, and so dropped, before the claim: then the last one to go closes the port while the table of ports is
     /// locked, and nobody finds it neither in the table nor free.
@@ -175,7 +177,7 @@ impl PassivePorts {
         port.waiting.insert(client, Waiter { ticket, hand_over });
         let listener = Arc::clone(&port.listener);
         let claim = Claim { ports: Arc::clone(self), session, local, client, ticket };
-        Ok(Some(Passive { since: Instant::now(), handed, listener, claim }))
+        Ok(Some(Passive { since: Instant::now(), was_asked_for: false, handed, listener, claim }))
     }
 
     /// Gives a connection, which `by` accepted, to the session that waits for it; a stranger's is closed.

@@ -1,8 +1,10 @@
-//! What PASV or PORT arranged: where the next data connection will come from. Taken by the transfer that uses it.
+//! What PASV or PORT arranged: where the next data connection will come from. Taken by the transfer that uses it; a
+//! command that is refused before its 150 leaves it to the next one.
 
 use std::io;
 use std::net::SocketAddr;
 
+use rustix::net::{RecvFlags, recv};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -18,7 +20,12 @@ pub enum DataPlan {
     /// The client will connect to us.
     Passive(Passive),
     /// The client has connected to us already, and the port is given back.
-    Connected(TcpStream),
+    Connected {
+        /// The connection.
+        stream: TcpStream,
+        /// As with the port that it came to.
+        was_asked_for: bool,
+    },
     /// We shall connect to the client, when the transfer begins and not before.
     Active {
         /// Where the client listens.
@@ -35,12 +42,31 @@ impl DataPlan {
         matches!(self, Self::None)
     }
 
+    /// Notes that a command asks for it. Tells whether an earlier one did, which was refused then.
+    pub fn ask_for(&mut self) -> bool {
+        match self {
+            Self::Passive(Passive { was_asked_for, .. }) | Self::Connected { was_asked_for, .. } => {
+                std::mem::replace(was_asked_for, true)
+            }
+            Self::None | Self::Active { .. } => false,
+        }
+    }
+
+    /// Whether the client has closed the connection without a byte. What a command left over is given up then: it is
+    /// not an empty file.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        let Self::Connected { stream, .. } = self else { return false };
+        let mut byte = [0; 1];
+        matches!(recv(stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT), Ok((_, 0)))
+    }
+
     /// Since when a port has been open to the client, who has not come yet.
     #[must_use]
     pub fn waiting_since(&self) -> Option<Instant> {
         match self {
             Self::Passive(passive) => Some(passive.since()),
-            Self::None | Self::Connected(_) | Self::Active { .. } => None,
+            Self::None | Self::Connected { .. } | Self::Active { .. } => None,
         }
     }
 
@@ -50,7 +76,7 @@ impl DataPlan {
         if let Self::Passive(passive) = self
             && let Ok(stream) = passive.accept().await
         {
-            *self = Self::Connected(stream);
+            *self = Self::Connected { stream, was_asked_for: passive.was_asked_for };
             return;
         }
         // An error of the listener is told when the transfer is asked for.
@@ -65,7 +91,7 @@ impl DataPlan {
         match self {
             Self::None => Err(io::ErrorKind::NotConnected.into()),
             Self::Passive(mut passive) => passive.accept().await,
-            Self::Connected(stream) => Ok(stream),
+            Self::Connected { stream, .. } => Ok(stream),
             Self::Active { to, from } => active::connect(from, to).await,
         }
     }

@@ -4,4 +4,5 @@ mod active;
 mod addresses;
 mod leaving;
 mod range;
+mod refused;
 mod strangers;

