@@ -6,7 +6,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::{Command, Feature, Members, Ran, Spec, find, say};
-use crate::data::{DataPlan, NoPort, Passive};
+use crate::data::{DataPlan, NoPort, Passive, is_out_of_bounds};
 use crate::observe::events;
 use crate::protocol::address::{Extended, Family, parse_eprt, parse_port};
 use crate::protocol::{Argument, Reply, Syntax, replies};
@@ -264,6 +264,9 @@ fn arrange_active(session: &Session, member: &mut Member, to: SocketAddr) -> Ran
     }
     if !settings.permit_foreign_addresses && !is_clients_own(to.ip(), session.peer().ip()) {
         return say(replies::foreign_address());
+    }
+    if is_out_of_bounds(to.ip(), session.peer().ip(), [&settings.trusted_peers, &settings.proxy_from]) {
+        return say(replies::address_out_of_bounds());
     }
     if !settings.permit_privileged_ports && to.port() < FIRST_UNPRIVILEGED_PORT {
         return say(replies::privileged_port());

@@ -9,6 +9,7 @@ mod proxy;
 mod pump;
 mod source;
 
+pub use active::is_out_of_bounds;
 pub use advertise::{Advertiser, NoAddress};
 pub use passive::{Admission, NoPort, Passive, PassivePorts};
 pub use plan::DataPlan;

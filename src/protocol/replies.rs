@@ -146,6 +146,8 @@ sentences! {
     active_disabled: NOT_IMPLEMENTED "Active mode is disabled. Use EPSV or PASV.",
     /// PORT to somebody else's address (the bounce attack, RFC 2577 section 3).
     foreign_address: BAD_PARAMETER "Data connections to foreign addresses are refused.",
+    /// PORT to an address that no setting permits: of a gateway, a proxy, the server's own machine.
+    address_out_of_bounds: BAD_PARAMETER "Data connections to this address are refused. Use EPSV or PASV.",
     /// PORT to a port below 1024.
     privileged_port: BAD_PARAMETER "Data connections to privileged ports are refused.",
     /// The whole passive range is in use.
@@ -518,6 +520,7 @@ mod tests {
             active_accepted(),
             active_disabled(),
             foreign_address(),
+            address_out_of_bounds(),
             privileged_port(),
             use_family(Family::V6),
             range_used_up(),

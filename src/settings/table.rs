@@ -69,7 +69,7 @@ settings! {
     trusted_peers: Cidrs = "",
     /// Whether PORT and EPRT are allowed.
     enable_active: bool = "on",
-    /// Whether data connections may go to or come from other addresses than the client's.
+    /// Whether data connections may go to or come from other addresses than the client's; some stay refused, see Security.
     permit_foreign_addresses: bool = "off",
     /// Whether PORT and EPRT may name ports below 1024.
     permit_privileged_ports: bool = "off",

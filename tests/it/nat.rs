@@ -154,6 +154,26 @@ fn active_mode_from_behind_nat_is_refused_with_its_reason() {
     drop(server);
 }
 
+/// The addresses of the server's machine are services of its own, whatever is permitted.
+#[test]
+fn active_mode_never_leads_to_the_servers_own_addresses() {
+    let net = Internet::new();
+    let beside = Host::new();
+    beside.cable("10.2.1.2/24", &net.server, "10.2.1.1/24");
+    let server = net.serve(setup().variable("FTP_PERMIT_FOREIGN_ADDRESSES", "on"));
+    net.client.run(|| {
+        let mut client = Client::login(format!("{PUBLIC}:2121").parse().unwrap(), "bob");
+        for own in ["10,2,0,2", "10,2,1,1", "127,0,0,1"] {
+            let refusal = client.ask(&format!("PORT {own},200,200"), "504");
+            assert_eq!(refusal, "504 Data connections to this address are refused. Use EPSV or PASV.");
+        }
+        for other in ["10,2,1,2", "10,2,0,1", "198,51,100,7"] {
+            client.ask(&format!("PORT {other},200,200"), "200");
+        }
+    });
+    drop(server);
+}
+
 #[test]
 fn a_map_tells_those_inside_and_those_outside_different_addresses() {
     let net = Internet::new();

@@ -85,7 +85,7 @@ fn nothing_is_sent_to_the_announced_address_before_the_transfer() {
 #[test]
 fn foreign_addresses_and_low_ports_are_refused_unless_permitted() {
     for (command, setting) in
-        [("PORT 127,0,0,9,200,200", "permit_foreign_addresses"), ("PORT 127,0,0,1,3,255", "permit_privileged_ports")]
+        [("PORT 192,0,2,9,200,200", "permit_foreign_addresses"), ("PORT 127,0,0,1,3,255", "permit_privileged_ports")]
     {
         Client::login(server(&[]).address, "bob").ask(command, "504");
         Client::login(server(&[(setting, "on")]).address, "bob").ask(command, "200");
