@@ -24,6 +24,15 @@ RUN touch src/main.rs src/lib.rs \
  && mkdir -p /image/usr/bin /image/etc/longshore /data/srv/ftp/anonymous \
  && cp target/*/release/longshore /image/usr/bin/
 
+# The licences of all that is in the program: its own, those of the crates, and those of the C library and of GCC's support
+# library, which a static build contains.
+COPY LICENSE docs/third-party-licenses.txt /image/usr/share/doc/longshore/
+RUN cd /image/usr/share/doc/longshore \
+ && cp /usr/share/doc/libc6/copyright glibc-copyright \
+ && cp /usr/share/doc/gcc-12-base/copyright libgcc-copyright \
+ && cp /usr/share/common-licenses/LGPL-2.1 /usr/share/common-licenses/GPL-3 . \
+ && chmod 644 *
+
 # Readable by any user, whatever the umask of the checkout; the data writable by user 1000 and by group 0, which is
 # what platforms give to a container that runs under a user of their choice.
 COPY conf /image/etc/longshore/conf

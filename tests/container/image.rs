@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::json;
 
-use crate::engine::{both, docker, image, inspect, inspect_json, random_name};
+use crate::engine::{both, docker, image, inspect, inspect_json, random_name, success};
 
 #[test]
 fn it_is_small() {
@@ -50,7 +50,7 @@ fn it_holds_the_server_its_settings_and_the_homes_and_no_shell() {
         .collect();
     // What the engine makes for each container.
     let engines = [".dockerenv", "dev", "proc", "sys", "etc/hosts", "etc/hostname", "etc/resolv.conf", "etc/mtab"];
-    let ours = ["usr/bin/longshore", "etc/longshore/conf", "srv/ftp/anonymous"];
+    let ours = ["usr/bin/longshore", "etc/longshore/conf", "srv/ftp/anonymous", "usr/share/doc/longshore"];
     let is_within = |places: &[&str], path: &str| {
         places.iter().any(|place| Path::new(path).starts_with(place) || Path::new(place).starts_with(path))
     };
@@ -58,6 +58,44 @@ fn it_holds_the_server_its_settings_and_the_homes_and_no_shell() {
         assert!(is_within(&ours, path), "{path}");
         let is_program = mode.starts_with('-') && mode.contains('x');
         assert_eq!(is_program, path == "usr/bin/longshore", "{mode} {path}");
+    }
+}
+
+/// Everything in the program is there under the terms of its licence: the text goes with it.
+#[test]
+fn it_carries_the_licences_of_what_is_in_it() {
+    let name = random_name();
+    docker(&["create", "--name", &name, image()]);
+    let folder = tempfile::tempdir().unwrap();
+    docker(&["cp", &format!("{name}:/usr/share/doc/longshore"), folder.path().to_str().unwrap()]);
+    docker(&["rm", "--volumes", &name]);
+    let read = |file: &str| std::fs::read_to_string(folder.path().join("longshore").join(file)).unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    assert_eq!(read("LICENSE"), std::fs::read_to_string(root.join("LICENSE")).unwrap());
+    let crates = read("third-party-licenses.txt");
+    // Every crate that a normal build for Linux takes, by the resolver's own word.
+    let mut tree = Command::new("cargo");
+    tree.args(["tree", "--locked", "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{lib}\t{p}"]);
+    let tree = success(tree.current_dir(root));
+    let wanted: BTreeSet<String> = tree
+        .lines()
+        .filter_map(|line| line.split_once('\t'))
+        .map(|(_, package)| package.split(' ').take(2).collect::<Vec<_>>().join(" ").replacen(" v", " ", 1))
+        .filter(|package| !package.starts_with("longshore "))
+        .collect();
+    assert!(wanted.len() > 100, "{wanted:?}");
+    let missing: Vec<&String> = wanted
+        .iter()
+        .filter(|package| !crates.lines().any(|line| line.trim_start().starts_with(package.as_str())))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?} have no licence in docs/third-party-licenses.txt; .ci/run makes it again");
+    for (file, words) in [
+        ("glibc-copyright", "GNU C Library"),
+        ("libgcc-copyright", "GCC Runtime Library Exception"),
+        ("LGPL-2.1", "GNU LESSER GENERAL PUBLIC LICENSE"),
+        ("GPL-3", "GNU GENERAL PUBLIC LICENSE"),
+    ] {
+        assert!(read(file).contains(words), "{file}");
     }
 }
 
