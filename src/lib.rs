@@ -2,6 +2,7 @@
 //!
 //! | tier | module | what it holds |
 //! | --- | --- | --- |
+//! | words | [`turns`] | fair turns at what only a few can use at once |
 //! | words | [`blocking`] | the ways from the reactor to blocking work |
 //! | words | [`path`] | an absolute, clean name inside a user's home |
 //! | words | [`protocol`] | FTP itself: lines, arguments, replies, addresses, ASCII, time |
@@ -46,4 +47,5 @@ pub mod server;
 pub mod session;
 pub mod settings;
 pub mod tls;
+pub mod turns;
 pub mod users;

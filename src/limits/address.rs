@@ -2,6 +2,10 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use crate::settings::Cidrs;
+use crate::turns::{Group, Whose};
 
 /// The part of an IPv6 address that names a network; the rest is the client's to choose.
 const PREFIX_64: u128 = !0 << 64;
@@ -18,6 +22,19 @@ pub fn one_address(ip: IpAddr) -> AddressKey {
         IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & PREFIX_64).into(),
         v4 => v4,
     })
+}
+
+/// Who takes a turn at what clients share: a session from `ip`, with its `user` or the name that was given at log-in.
+/// Many clients stand behind a peer in `trusted`, so there each user is a client of its own, and each session before it
+/// has one.
+#[must_use]
+pub fn whose(ip: IpAddr, user: Option<Arc<str>>, session: u64, trusted: &Cidrs) -> Whose {
+    let group = match &user {
+        _ if !trusted.contains(ip) => Group::Address(one_address(ip).0),
+        Some(name) => Group::User(Arc::clone(name)),
+        None => Group::Session(session),
+    };
+    Whose { group, user }
 }
 
 impl fmt::Display for AddressKey {
@@ -50,6 +67,20 @@ mod tests {
     fn a_mapped_address_is_the_ipv4_address() {
         assert_eq!(key("::ffff:192.0.2.1"), key("192.0.2.1"));
         assert_ne!(key("::ffff:192.0.2.1"), key("::ffff:192.0.2.2"));
+    }
+
+    #[test]
+    fn turns_are_by_address_and_behind_a_trusted_peer_by_user() {
+        let trusted: Cidrs = "10.0.0.0/8".parse().unwrap();
+        let whose =
+            |ip: &str, user: Option<&str>, session| whose(ip.parse().unwrap(), user.map(Arc::from), session, &trusted);
+        assert_eq!(whose("192.0.2.1", None, 1), whose("::ffff:192.0.2.1", None, 2));
+        assert_eq!(whose("2001:db8::1", Some("a"), 1), whose("2001:db8::2", Some("a"), 2));
+        assert_eq!(whose("192.0.2.1", Some("a"), 1).group, whose("192.0.2.1", Some("b"), 1).group);
+        assert_ne!(whose("192.0.2.1", Some("a"), 1), whose("192.0.2.1", Some("b"), 1));
+        assert_ne!(whose("10.0.0.1", Some("a"), 1).group, whose("10.0.0.1", Some("b"), 1).group);
+        assert_eq!(whose("10.0.0.1", Some("a"), 1), whose("10.0.0.2", Some("a"), 2));
+        assert_ne!(whose("10.0.0.1", None, 1).group, whose("10.0.0.1", None, 2).group);
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 /// The order of `lib.rs`: a module uses only those before it.
-const ORDER: [&str; 17] = [
-    "blocking", "path", "protocol", "settings", "users", "listing", "files", "limits", "observe", "tls", "hooks",
-    "data", "session", "commands", "operator", "http", "server",
+const ORDER: [&str; 18] = [
+    "turns", "blocking", "path", "protocol", "settings", "users", "listing", "files", "limits", "observe", "tls",
+    "hooks", "data", "session", "commands", "operator", "http", "server",
 ];
 
 fn sources() -> Vec<(PathBuf, String)> {
