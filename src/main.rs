@@ -102,7 +102,8 @@ async fn serve_within(prepared: Prepared, flags: &ArgMatches, here: &Path) -> Re
     lines.iter().for_each(|line| events::start_screen(line));
     warnings.iter().for_each(|warning| events::warning(warning));
     let (flags, here) = (flags.clone(), here.to_owned());
-    let load = move |here: &Path| settings::load(&flags, settings::environment(), here);
+    let unnamed = prepared.loaded.unnamed;
+    let load = move |here: &Path| settings::load_again(unnamed, &flags, settings::environment(), here);
     let reloader = Reloader::new(&prepared, &warnings, here, load);
     let server = Server::new(listeners, server::build_service(prepared)?).reloading(reloader);
     tokio::select! {

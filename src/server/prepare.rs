@@ -11,7 +11,7 @@ use super::start::own_range;
 use crate::hooks::{self, Trust};
 use crate::path::{RESERVED_PREFIX, is_reserved};
 use crate::settings::{
-    Loaded, Looks, Masquerade, Origin, Problem, Problems, Settings, Spot, Surroundings, TlsMode, examine,
+    Loaded, Looks, Masquerade, Origin, Problem, Problems, Settings, Spot, Surroundings, TlsMode, Unnamed, examine,
 };
 use crate::tls::{self, Tls};
 use crate::users::{AnonymousUser, Finding, Roster, RosterSources, SingleUser, UsersText};
@@ -226,14 +226,17 @@ fn own_names(settings: &Settings) -> Vec<String> {
 /// The users file and what to call it; none is fine where nobody asked for one by name.
 fn users_file(loaded: &mut Loaded, current_directory: &Path) -> Result<Option<(String, Vec<u8>)>, String> {
     let Some(path) = &loaded.settings.users_file else { return Ok(None) };
-    match loaded.looks.read(&current_directory.join(path)) {
-        Ok(text) => Ok(Some((path.display().to_string(), text))),
-        Err(error)
-            if error.kind() == io::ErrorKind::NotFound
-                && loaded.origins.get("users_file") == Some(&Origin::Default) =>
-        {
-            Ok(None)
+    let absolute = current_directory.join(path);
+    let is_default = loaded.origins.get("users_file") == Some(&Origin::Default);
+    if is_default && !loaded.unnamed.users {
+        if Looks::is_there(&absolute) {
+            loaded.warnings.push(Unnamed::came_later("users_file", path));
         }
+        return Ok(None);
+    }
+    match loaded.looks.read(&absolute) {
+        Ok(text) => Ok(Some((path.display().to_string(), text))),
+        Err(error) if is_default && error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => {
             let place = loaded.place("users_file");
             Err(format!("{place}: found {}, which cannot be read ({error}), expected users.conf", path.display()))

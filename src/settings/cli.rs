@@ -17,7 +17,7 @@ use super::value::Form;
 pub fn command() -> Command {
     Command::new("longshore")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("An FTP server. Without a command it serves; `longshore -w -d .` shares the current folder at once.")
+        .about("An FTP server. Without a command it serves; `longshore -w -d FOLDER` shares a folder at once.")
         .args_override_self(true)
         .args(FIELDS.iter().map(flag))
         .arg(

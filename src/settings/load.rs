@@ -34,6 +34,33 @@ pub struct Loaded {
     pub notes: Vec<String>,
     /// The files that were read.
     pub looks: Looks,
+    /// Which of the files that nobody named may be read.
+    pub unnamed: Unnamed,
+    /// The settings file, if one was read.
+    pub settings_file: Option<SettingsFile>,
+    /// The files that secrets were read from, each with the variable that names it.
+    pub secret_files: Vec<(String, PathBuf)>,
+}
+
+/// A settings file that is in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingsFile {
+    /// As it was named, so maybe relative.
+    pub path: PathBuf,
+    /// Whether a password, a token or a key is in it.
+    pub holds_secret: bool,
+}
+
+/// The files that are read without being named: the settings file and the users file at their default places.
+///
+/// That is decided once, at start. A file that comes to be there later may be a client's, so it is read by nobody until
+/// the operator names it, or starts the server again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Unnamed {
+    /// The settings file was there.
+    pub settings: bool,
+    /// The users file was there.
+    pub users: bool,
 }
 
 /// Where a setting has its value from. Shown as `default`, the file's path, `FTP_MAX_CONS` or `--max-cons`.
@@ -68,6 +95,28 @@ pub fn load(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
     current_directory: &Path,
 ) -> Result<Loaded, Problems> {
+    load_after(None, flags, environment, current_directory)
+}
+
+/// The same for a server that runs: of the files that nobody named, those are read that were in force at its start.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_again(
+    unnamed: Unnamed,
+    flags: &ArgMatches,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    current_directory: &Path,
+) -> Result<Loaded, Problems> {
+    load_after(Some(unnamed), flags, environment, current_directory)
+}
+
+fn load_after(
+    at_start: Option<Unnamed>,
+    flags: &ArgMatches,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    current_directory: &Path,
+) -> Result<Loaded, Problems> {
     let mut variables = super::environment::sort(environment);
     let mut problems = std::mem::take(&mut variables.problems);
 
@@ -76,7 +125,9 @@ pub fn load(
         by_variable = by_variable.with(field.name, value, field.variable());
     }
     let mut looks = Looks::default();
+    let mut secret_files = Vec::new();
     for (field, variable, path) in variables.secret_files {
+        secret_files.push((variable.clone(), path.clone()));
         match read_secret(&current_directory.join(&path), &mut looks) {
             Ok(secret) => by_variable = by_variable.with(field.name, secret, variable),
             Err(complaint) => {
@@ -89,14 +140,14 @@ pub fn load(
         by_flag = by_flag.with(field.name, value, format!("--{}", field.flag()));
     }
 
-    let (by_file, file) = file_layer(&by_variable, &by_flag, current_directory, &mut looks);
+    let share = cli::share(flags, current_directory);
+    let unnamed = at_start.unwrap_or_else(|| Unnamed::at_start(share.as_ref(), current_directory));
+    let (by_file, file) = file_layer(&by_variable, &by_flag, current_directory, &mut looks, unnamed);
     problems.splice(0..0, file.problems);
 
-    let share = cli::share(flags, current_directory);
     let layers = join(share.as_ref(), by_file, by_variable, by_flag);
     let (settings, mut value_problems) = Settings::read(&layers);
     problems.append(&mut value_problems);
-
     let mut loaded = Loaded {
         settings,
         origins: origins(&layers),
@@ -104,13 +155,42 @@ pub fn load(
         warnings: variables.warnings,
         notes: variables.note.into_iter().collect(),
         looks,
+        unnamed,
+        settings_file: file.found,
+        secret_files,
     };
+    match (file.ignored, &loaded.share) {
+        (Some(path), Some(share)) => loaded.notes.push(share.leaves_out(&path)),
+        (Some(path), None) => loaded.warnings.push(Unnamed::came_later("config", &path)),
+        (None, _) => {}
+    }
     let broken: Vec<_> = problems.iter().filter_map(|problem| problem.setting).collect();
     let mut findings = cross::among_themselves(&loaded, &broken);
     problems.append(&mut findings.problems);
     problems.iter_mut().for_each(|problem| problem.find(&file.name, &file.text));
     loaded.warnings.append(&mut findings.warnings);
     if problems.is_empty() { Ok(loaded) } else { Err(Problems { list: problems, partial: Box::new(loaded) }) }
+}
+
+impl Unnamed {
+    /// Those that are there. A shared folder is served without any: they would lie where clients write.
+    fn at_start(share: Option<&Share>, current_directory: &Path) -> Self {
+        let defaults = Settings::default();
+        let is_there = |path: &Path| Looks::is_there(&current_directory.join(path));
+        let users = defaults.users_file.as_deref().is_some_and(is_there);
+        Self { settings: share.is_none() && is_there(&defaults.config), users }
+    }
+
+    /// What an operator is told of such a file that was not there at start.
+    #[must_use]
+    pub fn came_later(setting: &str, path: &Path) -> String {
+        let path = path.display();
+        format!(
+            "{setting} (default): {path} was not there when the server started, so it is not read; to have it read, start \
+             the server again, or name the file by --{}",
+            setting.replace('_', "-")
+        )
+    }
 }
 
 /// The environment of this process, for [`load`].
@@ -122,8 +202,17 @@ pub fn environment() -> impl Iterator<Item = (OsString, OsString)> {
 /// Settings that came from nowhere.
 impl From<Settings> for Loaded {
     fn from(settings: Settings) -> Self {
-        let (origins, looks) = (BTreeMap::new(), Looks::default());
-        Self { settings, origins, share: None, warnings: Vec::new(), notes: Vec::new(), looks }
+        Self {
+            settings,
+            origins: BTreeMap::new(),
+            share: None,
+            warnings: Vec::new(),
+            notes: Vec::new(),
+            looks: Looks::default(),
+            unnamed: Unnamed { settings: true, users: true },
+            settings_file: None,
+            secret_files: Vec::new(),
+        }
     }
 }
 
@@ -141,14 +230,17 @@ impl Loaded {
 
 /// A settings file as it was found.
 #[derive(Default)]
-struct SettingsFile {
+struct FoundFile {
     /// As problems name it.
     name: String,
     text: String,
     problems: Vec<Problem>,
+    found: Option<SettingsFile>,
+    /// One that is there, and is not read because nobody named it.
+    ignored: Option<PathBuf>,
 }
 
-impl SettingsFile {
+impl FoundFile {
     fn bad(problem: Problem) -> Self {
         Self { problems: vec![problem], ..Self::default() }
     }
@@ -160,31 +252,39 @@ fn file_layer(
     by_flag: &Layer,
     current_directory: &Path,
     looks: &mut Looks,
-) -> (Layer, SettingsFile) {
+    unnamed: Unnamed,
+) -> (Layer, FoundFile) {
     let naming = Figment::from(Layer::defaults()).merge(by_variable).merge(by_flag);
     // A name that does not even read is found again, and told, with all other values.
     let Ok(path) = extract::<PathBuf>(&naming, "config") else { return Default::default() };
     let origin = origins(&naming).remove("config").unwrap_or(Origin::Default);
-    let text = match looks.read(&current_directory.join(&path)) {
+    let absolute = current_directory.join(&path);
+    if origin == Origin::Default && !unnamed.settings {
+        let ignored = Looks::is_there(&absolute).then_some(path);
+        return (Layer::default(), FoundFile { ignored, ..FoundFile::default() });
+    }
+    let text = match looks.read(&absolute) {
         Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound && origin == Origin::Default => {
-            return Default::default();
-        }
+        // Gone since the start: the reload misses it, if there was something in it.
+        Err(error) if error.kind() == ErrorKind::NotFound && origin == Origin::Default => return Default::default(),
         Err(error) => {
             let complaint =
                 format!("found {}, which cannot be read ({error}), expected a settings file", path.display());
             let problem = Problem::of("config", place_of_config(&origin), complaint);
-            return (Layer::default(), SettingsFile::bad(problem));
+            return (Layer::default(), FoundFile::bad(problem));
         }
     };
     match toml(&text) {
         Ok((text, values)) => {
+            let holds_secret = values.keys().any(|key| Field::named(key).is_none_or(|field| field.secret));
             let (layer, problems) = known_keys(&path, values);
-            (layer, SettingsFile { name: path.display().to_string(), text: text.to_owned(), problems })
+            let name = path.display().to_string();
+            let found = Some(SettingsFile { path, holds_secret });
+            (layer, FoundFile { name, text: text.to_owned(), problems, found, ignored: None })
         }
         Err((line, complaint)) => {
             let place = format!("{}, line {line}", path.display());
-            (Layer::default(), SettingsFile::bad(Problem::new(place, format!("found no TOML, {complaint}"))))
+            (Layer::default(), FoundFile::bad(Problem::new(place, format!("found no TOML, {complaint}"))))
         }
     }
 }

@@ -38,6 +38,12 @@ impl Looks {
         Ok(bytes)
     }
 
+    /// Whether a file is there, be it out of reach. A link that leads nowhere is none.
+    #[must_use]
+    pub fn is_there(path: &Path) -> bool {
+        !std::fs::metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Looks at a file that somebody else reads next.
     pub fn look_at(&mut self, path: &Path) {
         self.files.insert(path.to_owned(), look(path));

@@ -30,7 +30,7 @@ mod value;
 
 pub use cross::{Findings, Surroundings, examine};
 pub use field::Field;
-pub use load::{Loaded, Origin, environment, load};
+pub use load::{Loaded, Origin, SettingsFile, Unnamed, environment, load, load_again};
 pub use looks::Looks;
 pub use ports::{compose_ports, kubernetes_ports};
 pub use problem::{Problem, Problems};

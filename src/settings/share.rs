@@ -56,6 +56,15 @@ impl Share {
         format!("{name} {verbs} in {}{hint}", home.display())
     }
 
+    /// What is told of a settings file at the default place, which is not read.
+    pub(super) fn leaves_out(&self, file: &Path) -> String {
+        let file = file.display();
+        format!(
+            "{file} is not read, as {} shares a folder without it; to have it read, name it by --config",
+            self.flag()
+        )
+    }
+
     fn flag(&self) -> &'static str {
         if self.writable { "-w" } else { "-d" }
     }

@@ -167,7 +167,7 @@ fn the_ports_are_told_without_users() {
     assert_eq!(ports.args(["--port", "x"]).output().unwrap().status.code(), Some(2));
 }
 
-/// Word for word and in order, in a folder with nothing but a file. `cargo run` is the program that the tests are of:
+/// Word for word and in order, in an empty folder. `cargo run` is the program that the tests are of:
 /// that it can be built is known here.
 #[test]
 fn the_blocks_for_a_shell_do_what_they_say() {
@@ -179,14 +179,14 @@ fn the_blocks_for_a_shell_do_what_they_say() {
     let cargo = "#!/bin/sh\n[ \"$1 $2 $3\" = \"run --release --\" ] || exit 99\nshift 3\nexec longshore \"$@\"\n";
     std::fs::write(programs.join("cargo"), cargo).unwrap();
     std::fs::set_permissions(programs.join("cargo"), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let shared = folder.path().join("shared");
-    std::fs::create_dir(&shared).unwrap();
-    std::fs::write(shared.join("hello.txt"), "Hello.\n").unwrap();
+    let clone = folder.path().join("clone");
+    std::fs::create_dir(&clone).unwrap();
+    let shared = clone.join("shared");
     let port = free_port();
 
     let shell = |block: &str| {
         let mut shell = Command::new("/bin/sh");
-        shell.args(["-ec", block]).current_dir(&shared).env_clear().stdin(Stdio::null());
+        shell.args(["-ec", block]).current_dir(&clone).env_clear().stdin(Stdio::null());
         shell.env("PATH", format!("{}:/usr/bin:/bin", programs.display()));
         // Where nobody else is, and with somebody who may log in.
         shell.env("FTP_IP", "127.0.0.1").env("FTP_PORT", port.to_string()).env("FTP_PASSIVE_PORTS", "20000-29999");
@@ -215,7 +215,8 @@ fn the_blocks_for_a_shell_do_what_they_say() {
         assert!(answers.contains(part), "{part}: {answers}");
     }
     assert!(hash.starts_with("$argon2id$") && hash.lines().count() == 1, "{hash}");
-    // Whom the sharing is for: anybody, to read and to write.
+    // Whom the sharing is for: anybody, to read and to write, in the folder that the server made.
+    std::fs::write(shared.join("hello.txt"), "Hello.\n").unwrap();
     let mut client = Client::login((std::net::Ipv4Addr::LOCALHOST, port).into(), "anonymous");
     assert_eq!(client.retrieve("hello.txt"), b"Hello.\n");
     client.store("new", b"content");

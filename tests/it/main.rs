@@ -7,6 +7,7 @@ mod binary;
 mod clients;
 mod dialogue;
 mod documents;
+mod exposure;
 mod faults;
 mod harness;
 mod hooks;

@@ -16,6 +16,7 @@ const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
 fn with_pair(setup: Setup, pair: &Pair) -> Setup {
     setup
+        .file("conf/settings.toml", "# Nothing yet.\n")
         .file("cert.pem", &pair.cert_pem)
         .file("key.pem", &pair.key_pem)
         .variable("FTP_TLS", "allowed")

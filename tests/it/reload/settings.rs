@@ -42,10 +42,31 @@ fn what_is_said_to_clients_changes_for_new_sessions() {
     server.end();
 }
 
-/// A file that is not there at start may come.
+/// A file that is not there at start, and that nobody named, may be a client's: it is told of and not read.
 #[test]
-fn a_new_file_of_settings_is_found() {
-    let mut server = Setup::new().start();
+fn files_that_nobody_named_are_not_read_if_they_come_later() {
+    let setup = Setup::new().variable("FTP_USER", "ann").variable("FTP_PASS", "pass");
+    std::fs::remove_file(setup.path("conf/users.conf")).unwrap();
+    let mut server = setup.start();
+    put(&server, FILE, "welcome_msg = \"New\"\n");
+    put(&server, "conf/users.conf", "eve x elradfmwMT /\n");
+    for _ in 0..2 {
+        let line = hang_up(&mut server);
+        assert!(line.contains("\"settings\":\"\",\"users_added\":0"), "{line}");
+        Client::connect(server.address).expect("220 Welcome");
+        assert!(!super::gets_in(server.address, "eve", "x"));
+    }
+    let lines = server.end().lines;
+    for (file, flag) in [("conf/settings.toml", "--config"), ("conf/users.conf", "--users-file")] {
+        let told = lines.iter().filter(|line| line.contains(&format!("{file} was not there when the server started")));
+        let told: Vec<_> = told.collect();
+        assert!(told.len() == 1 && told[0].contains("WARN") && told[0].contains(flag), "{told:#?}");
+    }
+}
+
+#[test]
+fn a_file_that_was_there_at_start_is_missed() {
+    let mut server = start("welcome_msg = \"Old\"\n");
     put(&server, FILE, "welcome_msg = \"New\"\n");
     let line = server.wait_for_line(RELOADED);
     assert!(line.contains("\"settings\":\"welcome_msg\""), "{line}");

@@ -1,0 +1,3 @@
+//! Files that rule the server, and homes in which clients may write: the two never meet.
+
+mod share;
