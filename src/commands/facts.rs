@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Command, Feature, Members, Ran, Spec, say};
-use crate::data::Progress;
+use crate::data::{Beacon, Progress};
 use crate::files::{Algorithm, Digest};
 use crate::listing::Kind;
 use crate::observe::events::{self, Change};
@@ -237,8 +237,8 @@ fn sum_up(
             }
         }
     };
-    let (if_client_leaves, work) = (IfClientLeaves::Stop, Box::pin(work));
-    Ok(Outcome::Work(Box::new(Task { opening: None, progress, stop, if_client_leaves, work })))
+    let (if_client_leaves, beacon, work) = (IfClientLeaves::Stop, Beacon::default(), Box::pin(work));
+    Ok(Outcome::Work(Box::new(Task { opening: None, progress, stop, if_client_leaves, beacon, work })))
 }
 
 /// `YYYYMMDDHHMMSS name`, if it is that.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Ran, say};
-use crate::data::{Body, DataPlan, Failure, Outgoing, Patience, Progress, Report, Transfer};
+use crate::data::{Beacon, Body, DataPlan, Failure, Outgoing, Patience, Progress, Report, Transfer};
 use crate::files::{FileError, PendingUpload};
 use crate::hooks::{Kind, Teller};
 use crate::limits::{Direction, Pace};
@@ -94,18 +94,18 @@ impl Job {
         let pace = pace(session, member, record.direction);
         let transfer = Transfer { plan: std::mem::take(&mut member.plan), protection, body, pace, patience };
         let if_client_leaves = match record.direction {
-            Direction::Upload => IfClientLeaves::Stop,
+            Direction::Upload => IfClientLeaves::Decide,
             Direction::Download => IfClientLeaves::Finish,
         };
-        let (progress, stop) = (Arc::clone(&record.progress), CancellationToken::new());
-        let stopped = stop.clone();
+        let (progress, stop, beacon) = (Arc::clone(&record.progress), CancellationToken::new(), Beacon::default());
+        let (stopped, client) = (stop.clone(), beacon.client());
         let work = async move {
-            let report = transfer.run(&record.progress, &stopped).await;
+            let report = transfer.run(&record.progress, &stopped, client).await;
             record.write(&report);
             Reply::from(&report)
         };
         let work = Box::pin(work);
-        Ok(Outcome::Work(Box::new(Task { opening: Some(opening), progress, stop, if_client_leaves, work })))
+        Ok(Outcome::Work(Box::new(Task { opening: Some(opening), progress, stop, if_client_leaves, beacon, work })))
     }
 }
 

@@ -256,13 +256,13 @@ fn counted(outcome: Outcome, verb: &'static str) -> Outcome {
             outcome
         }
         Outcome::Work(task) => {
-            let Task { opening, progress, stop, if_client_leaves, work } = *task;
+            let Task { opening, progress, stop, if_client_leaves, beacon, work } = *task;
             let work = Box::pin(async move {
                 let reply = work.await;
                 events::answered(verb, &reply);
                 reply
             });
-            Outcome::Work(Box::new(Task { opening, progress, stop, if_client_leaves, work }))
+            Outcome::Work(Box::new(Task { opening, progress, stop, if_client_leaves, beacon, work }))
         }
     }
 }

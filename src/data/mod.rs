@@ -4,6 +4,7 @@ mod active;
 mod advertise;
 mod passive;
 mod plan;
+mod presence;
 mod progress;
 mod proxy;
 mod pump;
@@ -13,6 +14,7 @@ pub use active::is_out_of_bounds;
 pub use advertise::{Advertiser, NoAddress};
 pub use passive::{Admission, NoPort, Passive, PassivePorts};
 pub use plan::DataPlan;
+pub use presence::{Beacon, Client, Presence};
 pub use progress::Progress;
 pub use proxy::{Proxies, Standing, read_client};
 pub use source::{Entries, ListForm, Outgoing};
@@ -95,23 +97,31 @@ pub enum Failure {
     Broken(io::Error),
     /// ABOR, or the end of the session.
     Aborted,
+    /// The client closed the control connection, and the end of the data did not come.
+    Deserted,
     /// The file system failed.
     File(FileError),
 }
 
 impl Transfer {
     /// Connects, moves the bytes, and ends the data connection; an upload is committed before this returns.
-    /// Ends early, as [`Failure::Aborted`], when `stop` is cancelled.
-    pub async fn run(self, progress: &Arc<Progress>, stop: &CancellationToken) -> Report {
-        let outcome = self.connect_and_pump(progress, stop).await;
+    /// Ends early, as [`Failure::Aborted`], when `stop` is cancelled. An upload of a `client` that is not there any more is
+    /// [`Failure::Deserted`], unless its end comes within a moment.
+    pub async fn run(self, progress: &Arc<Progress>, stop: &CancellationToken, client: Client) -> Report {
+        let outcome = self.connect_and_pump(progress, stop, client).await;
         Report { bytes: progress.bytes(), elapsed: progress.elapsed(), outcome }
     }
 
-    async fn connect_and_pump(self, progress: &Arc<Progress>, stop: &CancellationToken) -> Result<(), Failure> {
+    async fn connect_and_pump(
+        self,
+        progress: &Arc<Progress>,
+        stop: &CancellationToken,
+        mut client: Client,
+    ) -> Result<(), Failure> {
         let Self { plan, protection, mut body, pace, patience } = self;
         let direction = body.direction();
         let short = body.short().filter(|_| protection.is_none() && pace.is_unlimited());
-        let setting_up = connect(plan, protection, direction, patience.keepalive, short);
+        let setting_up = connect(plan, &mut client, protection, direction, patience.keepalive, short);
         let connecting = pump::within(patience.connect, setting_up);
         let (stream, sent) = tokio::select! {
             biased;
@@ -127,7 +137,7 @@ impl Transfer {
         }
         match body {
             Body::Send(outgoing) => pump::send(stream, outgoing, flow).await,
-            Body::Receive { upload, ascii } => pump::receive(stream, upload, ascii, flow).await,
+            Body::Receive { upload, ascii } => pump::receive(stream, upload, ascii, flow, client).await,
         }
     }
 }
@@ -136,12 +146,17 @@ impl Transfer {
 /// none if these are all, and it is closed again.
 async fn connect(
     plan: DataPlan,
+    client: &mut Client,
     protection: Option<Secured>,
     direction: Direction,
     keepalive: Option<Duration>,
     short: Option<&[u8]>,
 ) -> Result<(Option<MaybeTls<TcpStream>>, usize), Failure> {
-    let stream = plan.open().await.map_err(Failure::NoConnection)?;
+    let stream = tokio::select! {
+        biased;
+        opened = plan.open() => opened.map_err(Failure::NoConnection)?,
+        () = client.will_not_connect() => return Err(Failure::NoConnection(io::ErrorKind::ConnectionAborted.into())),
+    };
     let sent = short.map_or(0, |bytes| pump::send_at_once(&stream, bytes));
     if short.is_some_and(|bytes| bytes.len() == sent) {
         return Ok((None, sent));
@@ -184,6 +199,7 @@ impl fmt::Display for Failure {
             Self::Stalled => f.write_str("nothing moved for data_timeout"),
             Self::Broken(error) => write!(f, "the data connection broke: {error}"),
             Self::Aborted => f.write_str("aborted"),
+            Self::Deserted => f.write_str("the client closed the control connection before the end of the data"),
             Self::File(error) => error.fmt(f),
         }
     }

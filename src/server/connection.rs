@@ -1,14 +1,15 @@
 //! The control connection: lines in, replies out. Only the command loop holds one.
 
-use std::future::{poll_fn, ready};
+use std::future::{pending, poll_fn, ready};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::time::timeout;
 
+use super::wire::Wire;
 use crate::protocol::{Decoded, LineDecoder, Reply};
 use crate::tls::{MaybeTls, Secured, Shield};
 
@@ -32,7 +33,7 @@ pub(super) struct Connection<S> {
     replies: Vec<u8>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+impl<S: Wire> Connection<S> {
     pub(super) fn new(stream: S) -> Self {
         Self {
             stream: MaybeTls::Plain(stream),
@@ -95,6 +96,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 Ok(_) => {}
                 Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Waits until the connection is reset, without reading. May be dropped while it waits: nothing is lost.
+    pub(super) async fn reset(&self) {
+        match self.stream.beneath() {
+            Some(stream) => stream.reset().await,
+            None => pending().await,
         }
     }
 

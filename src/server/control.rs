@@ -5,12 +5,12 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 
 use super::connection::Connection;
 use super::panics::caught;
+use super::wire::Wire;
 use crate::commands;
 use crate::data::DataPlan;
 use crate::limits::{LAST_LOOK, Seat};
@@ -65,7 +65,7 @@ enum Limit {
 /// Whether the loop goes on.
 pub(super) type Step = Result<(), Ending>;
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
+impl<S: Wire> Control<S> {
     pub(super) fn new(stream: S, session: Session, seat: Seat, stop: Stop) -> Self {
         Self {
             connection: Connection::new(stream),

@@ -4,9 +4,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::io::{AsyncRead, AsyncWrite};
-
 use super::control::Control;
+use super::wire::Wire;
 use crate::limits::Refusal;
 use crate::observe::events::SessionId;
 use crate::session::{Ending, Service, Session, Stop};
@@ -23,7 +22,7 @@ pub async fn converse<S>(
     local: SocketAddr,
 ) -> Result<Ending, Refusal>
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
+    S: Wire,
 {
     let seat = service.seats.admit(peer.ip())?;
     let stop = Stop::default();

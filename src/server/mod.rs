@@ -17,6 +17,7 @@ mod start;
 mod stream;
 mod sweeping;
 mod watch;
+mod wire;
 mod work;
 
 pub use converse::converse;
@@ -26,6 +27,7 @@ pub use prepare::{Complaints, Prepared, prepare};
 pub use reload::Reloader;
 pub use signals::{CaughtSignals, survive_long_files};
 pub use start::{build_service, fit_out, log_settings, runtime, set_umask, start_screen};
+pub use wire::Wire;
 
 use std::convert::Infallible;
 use std::future::pending;

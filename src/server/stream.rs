@@ -1,5 +1,6 @@
 //! A control connection's socket: read past TCP's urgent mark, and never asked for what it cannot have.
 
+use std::future::pending;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -12,6 +13,7 @@ use socket2::SockRef;
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf, Ready};
 
+use super::wire::Wire;
 use crate::data::keep_alive;
 
 /// What control connections come in at.
@@ -132,6 +134,15 @@ impl AsyncWrite for ControlStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(self.0.get_ref().shutdown(Shutdown::Write))
+    }
+}
+
+impl Wire for ControlStream {
+    /// Tells also of a client that has closed all of its side and is sent something: its kernel answers with a reset.
+    async fn reset(&self) {
+        if self.0.ready(Interest::ERROR).await.is_err() {
+            pending::<()>().await;
+        }
     }
 }
 

@@ -3,13 +3,16 @@
 //! ABOR, STAT, NOOP and QUIT act at once. The first other line is held and nothing more is read: behind a queue of
 //! lines an ABOR would overtake the commands it was sent after.
 
+use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep_until};
 
+use super::connection::Connection;
 use super::control::{Control, Step};
+use super::wire::Wire;
 use crate::commands::{self, DuringWork};
+use crate::data::Presence;
 use crate::observe::events;
 use crate::protocol::{Argument, Decoded, Reply, replies};
 use crate::session::{Ending, IfClientLeaves, Outcome, Task};
@@ -32,23 +35,35 @@ enum Hearing {
         /// and when that is looked at again.
         look_again: Instant,
     },
-    /// The session is over, and the work is stopped.
+    /// The session is over once the work is.
     Over(Ending),
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
+/// What the control connection tells while work is under way.
+enum News {
+    /// A line, the end, or an error.
+    Heard(io::Result<Option<Decoded>>),
+    /// A reset, where it is not listened to any more.
+    Reset,
+}
+
+impl<S: Wire> Control<S> {
     /// Runs the work to its reply.
     pub(super) async fn work(&mut self, task: Task) -> Step {
-        let Task { opening, progress, stop, if_client_leaves, mut work } = task;
-        let mut hearing = Hearing::On;
+        let Task { opening, progress, stop, if_client_leaves, beacon, mut work } = task;
         let opened = match &opening {
             Some(opening) => self.say(opening).await,
             None => self.flush().await,
         };
-        if let Err(ending) = opened {
-            hearing = Hearing::Over(ending);
-            stop.cancel();
-        }
+        let (mut hearing, mut is_reset) = (opened.map_or_else(Hearing::Over, |()| Hearing::On), false);
+        let tell_work = |hearing: &Hearing| match hearing {
+            Hearing::On | Hearing::Quitting(_) => {}
+            Hearing::HalfClosed { .. } => beacon.tell(Presence::Left),
+            Hearing::Over(Ending::Left) if if_client_leaves == IfClientLeaves::Decide => beacon.tell(Presence::Left),
+            Hearing::Over(Ending::Lost(_)) if if_client_leaves == IfClientLeaves::Decide => beacon.tell(Presence::Lost),
+            Hearing::Aborted | Hearing::Over(_) => stop.cancel(),
+        };
+        tell_work(&hearing);
         self.conversation.session.live.begin_work(&progress, &stop);
         let reply = loop {
             let is_heard = matches!(hearing, Hearing::On) && self.held.is_none();
@@ -56,18 +71,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
                 biased;
                 reply = &mut work => break reply,
                 () = self.stop.halt.cancelled(), if !stop.is_cancelled() => stop.cancel(),
-                heard = self.connection.next(), if is_heard => {
-                    hearing = match heard {
-                        Ok(Some(decoded)) => self.interrupt(decoded).await.unwrap_or_else(Hearing::Over),
-                        // An upload that nobody waits for any more is no whole file, and a sum is of no use.
-                        Ok(None) if if_client_leaves == IfClientLeaves::Stop => Hearing::Over(Ending::Left),
-                        Ok(None) => half_closed(progress.bytes()),
-                        Err(error) => Hearing::Over(Ending::Lost(error)),
-                    };
-                    if matches!(hearing, Hearing::Aborted | Hearing::Over(_)) {
-                        stop.cancel();
+                news = news(&mut self.connection, is_heard), if !is_reset => match news {
+                    News::Heard(heard) => {
+                        hearing = match heard {
+                            Ok(Some(decoded)) => self.interrupt(decoded).await.unwrap_or_else(Hearing::Over),
+                            Ok(None) if if_client_leaves == IfClientLeaves::Finish => half_closed(progress.bytes()),
+                            Ok(None) => Hearing::Over(Ending::Left),
+                            Err(error) => Hearing::Over(Ending::Lost(error)),
+                        };
+                        tell_work(&hearing);
                     }
-                }
+                    News::Reset => {
+                        is_reset = true;
+                        if !matches!(hearing, Hearing::Over(Ending::Lost(_))) {
+                            beacon.tell(Presence::Gone);
+                        }
+                        if if_client_leaves == IfClientLeaves::Stop {
+                            stop.cancel();
+                        }
+                    }
+                },
                 () = next_look(&hearing) => {
                     hearing = match hearing {
                         Hearing::HalfClosed { moved, .. } if progress.bytes() > moved => half_closed(progress.bytes()),
@@ -154,6 +177,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Control<S> {
             Hearing::Over(ending) => Err(ending),
         }
     }
+}
+
+/// What the control connection tells next. May be dropped while it waits: nothing is lost.
+async fn news<S: Wire>(connection: &mut Connection<S>, is_heard: bool) -> News {
+    if is_heard {
+        return News::Heard(connection.next().await);
+    }
+    connection.reset().await;
+    News::Reset
 }
 
 fn is_abort(line: &[u8]) -> bool {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::data::Progress;
+use crate::data::{Beacon, Progress};
 use crate::protocol::Reply;
 
 /// What comes of a command.
@@ -24,9 +24,11 @@ pub enum Outcome {
 /// What becomes of work when the client closes the control connection in the midst of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IfClientLeaves {
-    /// A download goes on: a script may have closed its side only, and read on.
+    /// A download goes on, unless the control connection is reset: a script may have closed its side only, and read on.
     Finish,
-    /// An upload and a sum end: nobody hears whether they went well, and a client that died looks just so.
+    /// An upload decides for itself, by what comes on its data connection.
+    Decide,
+    /// A sum ends: nobody hears it.
     Stop,
 }
 
@@ -40,6 +42,8 @@ pub struct Task {
     pub stop: CancellationToken,
     /// Whether it is of any use once the client has closed the control connection.
     pub if_client_leaves: IfClientLeaves,
+    /// Tells the work what became of the control connection.
+    pub beacon: Beacon,
     /// The work itself, which ends in its reply.
     pub work: Pin<Box<dyn Future<Output = Reply> + Send>>,
 }

@@ -57,7 +57,7 @@ impl From<&Report> for Reply {
             Err(Failure::Exposed(_)) => replies::data_not_protected(),
             Err(Failure::Stalled) => replies::transfer_stalled(report.bytes),
             Err(Failure::Broken(_)) => replies::transfer_broken(report.bytes),
-            Err(Failure::Aborted) => replies::transfer_aborted(),
+            Err(Failure::Aborted | Failure::Deserted) => replies::transfer_aborted(),
             Err(Failure::File(why)) => why.into(),
         }
     }

@@ -2,6 +2,7 @@
 
 mod active;
 mod addresses;
+mod ends;
 mod leaving;
 mod range;
 mod refused;

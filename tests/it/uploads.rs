@@ -72,8 +72,7 @@ fn a_reset_is_told_with_all_that_is_kept() {
     assert!(has_kept_some);
 }
 
-/// F01, F06: the control connection goes, the data goes on to an orderly end: nobody could be told, so nothing is
-/// published. The next session goes on with it.
+/// F01: the control connection goes, and no end of the data comes: nothing is published. The next session goes on with it.
 #[test]
 fn an_upload_whose_session_is_gone_is_not_published() {
     let server = TestServer::start(|_| {});

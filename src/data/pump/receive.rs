@@ -5,7 +5,7 @@ use std::net::TcpStream as Socket;
 use std::pin::{Pin, pin};
 use std::time::Duration;
 
-use rustix::event::PollFlags;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
@@ -14,7 +14,7 @@ use tokio::time::{Sleep, sleep};
 use super::away::{Trip, away};
 use super::{BLOCK, Flow, SHORT, within};
 use crate::blocking::off_reactor;
-use crate::data::Failure;
+use crate::data::{Client, Failure};
 use crate::files::{FileError, PendingUpload, Upload};
 use crate::protocol::ascii::FromWire;
 use crate::tls::MaybeTls;
@@ -65,9 +65,10 @@ pub(in crate::data) async fn receive(
     upload: PendingUpload,
     ascii: bool,
     mut flow: Flow<'_>,
+    mut client: Client,
 ) -> Result<(), Failure> {
     let mut file = Some(File::Pending(upload));
-    let received = receive_all(stream, &mut file, ascii, &mut flow).await;
+    let received = receive_all(stream, &mut file, ascii, &mut flow, &mut client).await;
     // An upload that broke is put away before anybody is told, and large files take their time. One of which nothing has
     // come is begun all the same: whoever asks how far it came is told 0, not the size of what it was to replace.
     if let Some(file) = file {
@@ -81,6 +82,7 @@ async fn receive_all(
     slot: &mut Option<File>,
     ascii: bool,
     flow: &mut Flow<'_>,
+    client: &mut Client,
 ) -> Result<(), Failure> {
     let mut converter = ascii.then(FromWire::default);
     let mut block = Vec::new();
@@ -91,7 +93,7 @@ async fn receive_all(
             block.shrink_to(BLOCK);
         }
         block.clear();
-        then = receive_block(&mut stream, &mut block, flow).await?;
+        then = receive_block(&mut stream, &mut block, flow, client).await?;
         let received = block.len() as u64;
         if let Some(converter) = &mut converter {
             block = convert(converter, &block, matches!(then, Then::End));
@@ -125,7 +127,8 @@ async fn receive_all(
         // Some clients wait for our end before they look for the reply; whether it reaches them is their affair.
         let _ = within(Some(FAREWELL), stream.shutdown()).await;
     }
-    // A client that died closes both connections. Whoever watches the other one is given its turn to say so.
+    // Without TLS nobody can tell a client that died from one that was done: what came is kept, whatever becomes of the
+    // control connection. But a client that closes the data connection and says ABOR means one thing by both.
     yield_now().await;
     if flow.stop.is_cancelled() {
         return Err(Failure::Aborted);
@@ -186,15 +189,27 @@ async fn receive_block(
     stream: &mut MaybeTls<TcpStream>,
     block: &mut Vec<u8>,
     flow: &mut Flow<'_>,
+    client: &mut Client,
 ) -> Result<Then, Failure> {
     let whole = if stream.is_secured() { STREAM } else { BLOCK };
     let most = whole.min(flow.pace.chunk()).max(1);
     block.reserve(most.min(SHORT));
     let mut limited = stream.take(most as u64);
-    let first = tokio::select! {
-        biased;
-        () = flow.stop.cancelled() => return Err(Failure::Aborted),
-        read = within(flow.stall, limited.read_buf(block)) => read.ok_or(Failure::Stalled)?.map_err(Failure::Broken)?,
+    let mut is_all_here = false;
+    let first = loop {
+        tokio::select! {
+            biased;
+            () = flow.stop.cancelled() => return Err(Failure::Aborted),
+            () = client.gives_up(), if !is_all_here => {
+                is_all_here = client.is_lost() && has_ended(limited.get_ref());
+                if !is_all_here {
+                    return Err(Failure::Deserted);
+                }
+            }
+            read = within(flow.stall, limited.read_buf(block)) => {
+                break read.ok_or(Failure::Stalled)?.map_err(Failure::Broken)?;
+            }
+        }
     };
     let mut then = if first == 0 { Then::End } else { Then::More };
     let (mut turns, mut turn_ends) = (0, BLOCK);
@@ -231,6 +246,12 @@ async fn receive_block(
         () = flow.stop.cancelled() => Err(Failure::Aborted),
         () = flow.pace.take(block.len()) => Ok(then),
     }
+}
+
+/// Whether the client has ended the connection: then all that it sent before is here.
+fn has_ended(stream: &MaybeTls<TcpStream>) -> bool {
+    let Some(stream) = stream.beneath() else { return false };
+    poll(&mut [PollFd::new(stream, PollFlags::RDHUP)], Some(&Timespec::default())).is_ok_and(|ended| ended > 0)
 }
 
 /// Waits until the clock strikes, which is set first.

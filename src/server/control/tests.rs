@@ -5,14 +5,14 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream, ReadBuf, duplex};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, DuplexStream, ReadBuf, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::data::Progress;
+use crate::data::{Beacon, Progress};
 use crate::observe::SessionId;
 use crate::server::{build_service, prepare};
 use crate::session::{IfClientLeaves, Service, Task};
@@ -42,6 +42,8 @@ impl AsyncWrite for Treacherous {
         Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }
+
+impl Wire for Treacherous {}
 
 /// A server whose range is one port, and the folder that it serves.
 async fn service() -> (Arc<Service>, u16, tempfile::TempDir) {
@@ -149,6 +151,7 @@ async fn a_panic_of_the_transfer_itself_ends_its_session() {
         progress: Arc::new(Progress::default()),
         stop: CancellationToken::new(),
         if_client_leaves: IfClientLeaves::Finish,
+        beacon: Beacon::default(),
         work,
     };
     let ending = how_it_ended(control.work(task)).await;

@@ -24,21 +24,6 @@ fn told(server: &TestServer) -> char {
     text.trim_end().chars().last().unwrap()
 }
 
-/// F06: a client that dies closes its control connection, then its data connection: that is no end of a file.
-#[test]
-fn an_upload_of_a_client_that_died_is_no_whole_file() {
-    for _ in 0..20 {
-        let server = server();
-        let mut client = Client::login(server.address, "bob");
-        let mut data = client.open();
-        client.ask("STOR file", "150");
-        data.write_all(b"the beginning").unwrap();
-        drop(client);
-        drop(data);
-        assert_eq!(told(&server), 'i');
-    }
-}
-
 #[test]
 fn an_upload_whose_client_says_quit_first_is_whole() {
     let server = server();
