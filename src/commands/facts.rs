@@ -213,7 +213,7 @@ fn sum_up(
     range: Option<(u64, Option<u64>)>,
     reply: impl FnOnce(&Digest) -> Reply + Send + 'static,
 ) -> Ran {
-    let (home, id) = (member.home.clone(), session.id);
+    let (home, id, peer) = (member.home.clone(), session.id, session.peer().ip());
     let progress = Arc::new(Progress::new(path.clone(), None, None));
     let stop = CancellationToken::new();
     let stopped = stop.clone();
@@ -231,7 +231,7 @@ fn sum_up(
             Ok(digest) => reply(&digest),
             Err(why) => {
                 if why.is_trouble() {
-                    events::failed(id, "reading a file for its sum", &why);
+                    events::failed(id, peer, "reading a file for its sum", &why);
                 }
                 Reply::from(&why)
             }
@@ -251,6 +251,6 @@ fn time_and_name(argument: &[u8]) -> Option<(i64, &[u8])> {
 async fn set_time(session: &Session, member: &Member, when: i64, name: &[u8]) -> Ran {
     let path = member.path(session, name)?;
     let set = member.ask(session, move |home| home.set_modified(&path, when).map(|()| path)).await?;
-    events::changed(session.id, &member.account.name, &set, Change::TimeSet(when));
+    events::changed(session.id, &member.account, session.peer().ip(), &set, Change::TimeSet(when));
     say(replies::time_set(&time::format(when), name))
 }

@@ -244,7 +244,7 @@ fn forget_plan(member: &mut Member) -> Result<(), Reply> {
 
 fn listen(session: &Session) -> Result<Passive, Reply> {
     session.service.passive.listen(session.id, session.local(), session.peer().ip()).map_err(|why| {
-        events::failed(session.id, "opening a passive port", &why);
+        events::failed(session.id, session.peer().ip(), "opening a passive port", &why);
         match why {
             NoPort::RangeUsedUp => {
                 events::met_limit("passive_ports");

@@ -40,7 +40,7 @@ impl Anyone for User {
                 replies::send_password()
             }
             Phase::LoggedIn(member) => {
-                events::logged_out(session.id, &member.account.name);
+                events::logged_out(session.id, &member.account, session.peer().ip());
                 *phase = Phase::greeted();
                 replies::account_flushed()
             }
@@ -66,7 +66,7 @@ async fn log_in(conversation: &mut Conversation, account: Arc<Account>, welcome:
     let Conversation { session, phase } = conversation;
     let member = admit(session, &account).await?;
     *phase = Phase::LoggedIn(Box::new(member));
-    events::logged_in(session.id, &account.name, session.peer().ip());
+    events::logged_in(session.id, &account, session.peer().ip());
     tell(session, Tried::LoggedIn, Some(account.name.clone()), None);
     say(welcome(account.login_msg.as_deref().unwrap_or(&session.service.settings.login_msg)))
 }
@@ -105,7 +105,7 @@ async fn admit(session: &mut Session, account: &Arc<Account>) -> Result<Member, 
     let stay = session.service.stays.sign_in(&account.name, limit).map_err(|_| {
         events::met_limit("max_per_user");
         let why = "too many sessions of this user (max_per_user)";
-        events::failed(session.id, "logging in", &why);
+        events::failed(session.id, session.peer().ip(), "logging in", &why);
         tell(session, Tried::LoginFailed, Some(account.name.clone()), Some(why.to_owned()));
         replies::user_full()
     })?;
@@ -158,7 +158,12 @@ async fn open_home(session: &Session, account: &Arc<Account>) -> Result<Home, Re
         home.inspect(|_| teller.tell_logged_in())
     });
     opened.await.map(visited).map_err(|why| {
-        events::failed(session.id, "opening the home directory", &format_args!("{}: {why}", account.home.display()));
+        events::failed(
+            session.id,
+            session.peer().ip(),
+            "opening the home directory",
+            &format_args!("{}: {why}", account.home.display()),
+        );
         tell(session, Tried::LoginFailed, Some(account.name.clone()), Some("no home directory".to_owned()));
         replies::no_home()
     })
@@ -264,8 +269,8 @@ impl Command for Rein {
 
 impl Anyone for Rein {
     async fn run(self, Conversation { session, phase }: &mut Conversation) -> Ran {
-        if let Some(user) = std::mem::replace(phase, Phase::greeted()).user() {
-            events::logged_out(session.id, user);
+        if let Some(account) = std::mem::replace(phase, Phase::greeted()).account() {
+            events::logged_out(session.id, account, session.peer().ip());
         }
         session.protection.begin_anew();
         say(replies::ready_for_new_user())

@@ -22,7 +22,7 @@ impl Members for Mkd {
         let path = member.path(session, &self.0)?;
         let teller = session.teller(Kind::Mkdir, &member.account);
         let made = member.ask(session, |home| home.make_directory(&path).map(|()| teller.tell(path))).await?;
-        events::changed(session.id, &member.account.name, &made, Change::DirectoryMade);
+        events::changed(session.id, &member.account, session.peer().ip(), &made, Change::DirectoryMade);
         say(replies::directory_created(&session.encoding.encode(made.as_bytes())))
     }
 }
@@ -43,7 +43,7 @@ impl Members for Rmd {
         let path = member.path(session, &self.0)?;
         let teller = session.teller(Kind::Rmdir, &member.account);
         let removed = member.ask(session, |home| home.remove_directory(&path).map(|()| teller.tell(path))).await?;
-        events::changed(session.id, &member.account.name, &removed, Change::DirectoryRemoved);
+        events::changed(session.id, &member.account, session.peer().ip(), &removed, Change::DirectoryRemoved);
         say(replies::directory_removed())
     }
 }
@@ -64,7 +64,7 @@ impl Members for Dele {
         let path = member.path(session, &self.0)?;
         let teller = session.teller(Kind::Delete, &member.account);
         let removed = member.ask(session, |home| home.delete(&path).map(|()| teller.tell(path))).await?;
-        events::changed(session.id, &member.account.name, &removed, Change::Deleted);
+        events::changed(session.id, &member.account, session.peer().ip(), &removed, Change::Deleted);
         say(replies::file_removed())
     }
 }
@@ -111,7 +111,7 @@ impl Members for Rnto {
         let teller = session.teller(Kind::Rename, &member.account);
         let (from, to) =
             member.ask(session, |home| home.rename(&from, &to).map(|()| teller.tell_renamed(from, to))).await?;
-        events::changed(session.id, &member.account.name, &from, Change::RenamedTo(&to));
+        events::changed(session.id, &member.account, session.peer().ip(), &from, Change::RenamedTo(&to));
         say(replies::renamed())
     }
 }

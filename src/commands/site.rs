@@ -49,13 +49,13 @@ impl Members for Site {
             Self::Chmod { mode, name } => {
                 let path = member.path(session, &name)?;
                 let set = member.ask(session, move |home| home.set_mode(&path, mode).map(|()| path)).await?;
-                events::changed(session.id, &member.account.name, &set, Change::ModeSet(mode));
+                events::changed(session.id, &member.account, session.peer().ip(), &set, Change::ModeSet(mode));
                 say(replies::mode_changed())
             }
             Self::Utime { when, name } => {
                 let path = member.path(session, &name)?;
                 let set = member.ask(session, move |home| home.set_modified(&path, when).map(|()| path)).await?;
-                events::changed(session.id, &member.account.name, &set, Change::TimeSet(when));
+                events::changed(session.id, &member.account, session.peer().ip(), &set, Change::TimeSet(when));
                 say(replies::time_changed())
             }
             Self::Help => say(replies::help(vec![b"CHMOD   HELP    UTIME".to_vec()])),

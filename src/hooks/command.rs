@@ -15,6 +15,7 @@ use super::deliver::Parcel;
 use crate::blocking::off_reactor;
 use crate::observe::events::hooks;
 use crate::settings::CommandLine;
+use crate::users::Account;
 
 /// Where programs look for others. Nothing else of our environment is theirs: it has secrets in it.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -82,7 +83,8 @@ pub(super) async fn run(line: &CommandLine, parcel: &Parcel) -> Result<(), Strin
     group.has_ended();
     for output in [said, complained] {
         if !output.is_empty() {
-            hooks::said(program, &parcel.event.id, &output);
+            let guest = (parcel.event.user == Account::ANONYMOUS).then_some(parcel.event.peer);
+            hooks::said(program, &parcel.event.id, guest, &output);
         }
     }
     match status {

@@ -5,32 +5,30 @@
 //! see `floods.rs`.
 
 pub mod hooks;
+mod repeated;
+
+pub use repeated::{keep_telling_floods, tell_all_floods};
 
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
 use tracing::{debug, error, info, trace, warn};
 
 use super::Transfer;
-use super::floods::{By, Floods, Repeated, Summary};
+use super::floods::{Cause, Repeated};
 use super::metrics::{self, Ended};
-use crate::limits::{AddressKey, Refusal, one_address};
+use crate::limits::{AddressKey, Refusal};
 use crate::path::VirtualPath;
 use crate::protocol::{Reply, replies};
-use crate::users::RosterChanges;
+use crate::users::{Account, RosterChanges};
+use repeated::{is_told, is_told_of};
 
 /// The number of a session in the log, counted from the start of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SessionId(pub u64);
 
-/// One for the process, as the log is.
-static FLOODS: LazyLock<Mutex<Floods>> = LazyLock::new(Mutex::default);
-/// How late it may be told how often something happened.
-const FLOOD_TICK: Duration = Duration::from_secs(5);
 /// Complaints that are told of one reload.
 const REASONS: usize = 20;
 
@@ -49,6 +47,19 @@ pub enum Change<'a> {
     ModeSet(u32),
     /// It has another time of modification, in seconds since 1970.
     TimeSet(i64),
+}
+
+impl Change<'_> {
+    fn message(self) -> &'static str {
+        match self {
+            Self::Deleted => "deleted",
+            Self::DirectoryMade => "directory made",
+            Self::DirectoryRemoved => "directory removed",
+            Self::RenamedTo(_) => "renamed",
+            Self::ModeSet(_) => "mode set",
+            Self::TimeSet(_) => "time set",
+        }
+    }
 }
 
 /// A line of the start screen.
@@ -79,7 +90,7 @@ pub fn swept(home: &std::path::Path, count: u64) {
 
 /// A connection could not be accepted.
 pub fn accept_failed(error: &std::io::Error) {
-    if !is_told(Repeated::AcceptFailed, By::Others) {
+    if !is_told(Repeated::AcceptFailed, Cause::Nobody) {
         return;
     }
     warn!(message = "accepting a connection failed", error = error.to_string());
@@ -99,7 +110,7 @@ pub fn masquerade_unresolved(name: &str, why: &str, kept: Option<Ipv4Addr>) {
 
 /// A proxy's connection was closed: what it began with is no header.
 pub fn proxy_refused(proxy: SocketAddr, why: &std::io::Error) {
-    if !is_told(Repeated::ProxyRefused, by(proxy.ip())) {
+    if !is_told_of(Repeated::ProxyRefused, proxy.ip()) {
         return;
     }
     warn!(message = "connection of a proxy refused", proxy = %canonical(proxy), why = why.to_string());
@@ -108,7 +119,7 @@ pub fn proxy_refused(proxy: SocketAddr, why: &std::io::Error) {
 /// Somebody who is no proxy was turned away, as only proxies may connect.
 pub fn not_a_proxy(peer: SocketAddr) {
     metrics::met_limit("proxy_from");
-    if !is_told(Repeated::Refused, by(peer.ip())) {
+    if !is_told_of(Repeated::Refused, peer.ip()) {
         return;
     }
     info!(message = "connection refused", peer = %canonical(peer), why = "not one of proxy_from");
@@ -117,7 +128,7 @@ pub fn not_a_proxy(peer: SocketAddr) {
 /// A connection was turned away at the door.
 pub fn refused(peer: SocketAddr, why: Refusal) {
     metrics::refused(why);
-    if !is_told(Repeated::Refused, by(peer.ip())) {
+    if !is_told_of(Repeated::Refused, peer.ip()) {
         return;
     }
     info!(message = "connection refused", peer = %canonical(peer), why = %why);
@@ -132,7 +143,7 @@ pub fn probe(peer: SocketAddr) {
 /// A session has begun; `sessions` are there now. Whether that was told, as its end is then told too.
 pub fn session_opened(session: SessionId, peer: SocketAddr, local: SocketAddr, sessions: u32) -> bool {
     metrics::session_opened();
-    if !is_told(Repeated::SessionOpened, by(peer.ip())) {
+    if !is_told_of(Repeated::SessionOpened, peer.ip()) {
         return false;
     }
     info!(
@@ -188,16 +199,18 @@ pub fn certificate_reloaded(certificate: &str) {
 }
 
 /// A user has logged in.
-pub fn logged_in(session: SessionId, user: &str, peer: IpAddr) {
+pub fn logged_in(session: SessionId, account: &Account, peer: IpAddr) {
     metrics::login(Ended::Well);
-    info!(session = session.0, user, message = "logged in", peer = %peer.to_canonical());
+    if account.anonymous && !is_told_of(Repeated::LoggedIn, peer) {
+        return;
+    }
+    info!(session = session.0, user = account.name, message = "logged in", peer = %peer.to_canonical());
 }
 
-/// A log-in failed. Only the name of an account that exists is told: what was typed as a name may be a password. Whose
-/// password is guessed is told each time.
+/// A log-in failed. Only the name of an account that exists is told: what was typed as a name may be a password.
 pub fn login_failed(session: SessionId, account: Option<&str>, peer: IpAddr) {
     metrics::login(Ended::Badly);
-    if account.is_none() && !is_told(Repeated::LoginFailed, by(peer)) {
+    if !is_told_of(Repeated::LoginFailed, peer) {
         return;
     }
     info!(session = session.0, user = account, message = "log-in failed", peer = %peer.to_canonical());
@@ -210,13 +223,19 @@ pub fn banned(address: AddressKey, ban_time: Duration) {
 }
 
 /// A user has logged out, or was flushed by REIN or USER.
-pub fn logged_out(session: SessionId, user: &str) {
-    info!(session = session.0, user, message = "logged out");
+pub fn logged_out(session: SessionId, account: &Account, peer: IpAddr) {
+    if account.anonymous && !is_told_of(Repeated::LoggedOut, peer) {
+        return;
+    }
+    info!(session = session.0, user = account.name, message = "logged out");
 }
 
 /// A transfer is over.
 pub fn transferred(session: SessionId, transfer: &Transfer<'_>) {
     metrics::transferred(transfer);
+    if transfer.anonymous && !is_told_of(Repeated::Transferred(transfer.verb), transfer.peer) {
+        return;
+    }
     let result = if transfer.failure.is_none() { "done" } else { "failed" };
     info!(
         session = session.0,
@@ -231,9 +250,12 @@ pub fn transferred(session: SessionId, transfer: &Transfer<'_>) {
 }
 
 /// A command changed something.
-pub fn changed(session: SessionId, user: &str, path: &VirtualPath, change: Change<'_>) {
+pub fn changed(session: SessionId, account: &Account, peer: IpAddr, path: &VirtualPath, change: Change<'_>) {
+    if account.anonymous && !is_told_of(Repeated::Changed(change.message()), peer) {
+        return;
+    }
     let path = text(path.as_bytes());
-    let (session, path) = (session.0, &*path);
+    let (session, user, path) = (session.0, &*account.name, &*path);
     match change {
         Change::Deleted => info!(session, user, message = "deleted", path),
         Change::DirectoryMade => info!(session, user, message = "directory made", path),
@@ -246,7 +268,7 @@ pub fn changed(session: SessionId, user: &str, path: &VirtualPath, change: Chang
 
 /// Somebody else connected to the passive port of a session, and was closed.
 pub fn passive_stranger(session: SessionId, stranger: IpAddr, client: IpAddr) {
-    if !is_told(Repeated::Stranger, by(stranger)) {
+    if !is_told_of(Repeated::Stranger, stranger) {
         return;
     }
     warn!(
@@ -264,7 +286,7 @@ pub fn kicked(session: SessionId, uid: u32) {
 
 /// Somebody who is not the operator asked for status and the like, and was turned away.
 pub fn not_the_operator(uid: u32) {
-    if !is_told(Repeated::NotTheOperator, By::Others) {
+    if !is_told(Repeated::NotTheOperator, Cause::Uid(uid)) {
         return;
     }
     warn!(message = "not the operator", uid);
@@ -272,15 +294,15 @@ pub fn not_the_operator(uid: u32) {
 
 /// Somebody asked for the status page with a wrong token.
 pub fn page_refused(peer: IpAddr) {
-    if !is_told(Repeated::PageRefused, by(peer)) {
+    if !is_told_of(Repeated::PageRefused, peer) {
         return;
     }
     warn!(message = "status page refused", peer = %peer.to_canonical(), why = "wrong token");
 }
 
 /// Something failed that the client is told little about.
-pub fn failed(session: SessionId, doing: &'static str, error: &dyn Display) {
-    if !is_told(Repeated::Failed, By::Session(session)) {
+pub fn failed(session: SessionId, peer: IpAddr, doing: &'static str, error: &dyn Display) {
+    if !is_told_of(Repeated::Failed, peer) {
         return;
     }
     warn!(session = session.0, message = "failed", doing, error = error.to_string());
@@ -294,12 +316,24 @@ pub fn met_limit(setting: &'static str) {
 /// Something in the program is wrong. `message` is of its source, so nothing of a client's is in it.
 pub fn panicked(place: &dyn Display, message: Option<&'static str>) {
     metrics::panicked();
+    if !is_told(Repeated::Panicked, Cause::Nobody) {
+        return;
+    }
     error!(message = "panicked", at = place.to_string(), why = message);
 }
 
 /// A session ends because of that.
-pub fn session_panicked(session: SessionId) {
+pub fn session_panicked(session: SessionId, peer: IpAddr) {
+    if !is_told_of(Repeated::SessionPanicked, peer) {
+        return;
+    }
     error!(session = session.0, message = "session ended by a panic");
+}
+
+/// Whether the end of a session is told that had no beginning in the log: a handshake that failed, or a client that said
+/// nothing in time.
+pub fn tells_end_without_beginning(peer: IpAddr) -> bool {
+    is_told_of(Repeated::SessionClosed, peer)
 }
 
 /// A session is over; bytes are those of its data connections.
@@ -334,44 +368,6 @@ pub fn answered(verb: &'static str, reply: &Reply) {
 /// A reply, without its line ends.
 pub fn reply(session: SessionId, code: u16, sentence: &[u8]) {
     trace!(session = session.0, message = "reply", code, text = &*text(sentence));
-}
-
-/// Tells how often happened what happened too often to be told each time, now and then and for ever.
-pub async fn keep_telling_floods() {
-    loop {
-        sleep(FLOOD_TICK).await;
-        let over = floods(|floods| floods.over(Instant::now()));
-        over.iter().for_each(more);
-    }
-}
-
-/// The same for what is still being counted, as the server ends.
-pub fn tell_all_floods() {
-    floods(Floods::all).iter().for_each(more);
-}
-
-/// Whether something that anybody can bring about is told this time.
-fn is_told(what: Repeated, by: By) -> bool {
-    let (is_told, before) = floods(|floods| floods.count(what, by, Instant::now()));
-    before.iter().for_each(more);
-    is_told
-}
-
-fn floods<T>(ask: impl FnOnce(&mut Floods) -> T) -> T {
-    ask(&mut FLOODS.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
-fn by(peer: IpAddr) -> By {
-    By::Address(one_address(peer))
-}
-
-fn more(Summary { what, by, more }: &Summary) {
-    let (like, by) = (what.message(), by.to_string());
-    if what.is_warning() {
-        warn!(message = "and more like it", more, like, by);
-    } else {
-        info!(message = "and more like it", more, like, by);
-    }
 }
 
 /// An IPv4 client of a dual-stack socket is shown as what it is.

@@ -1,42 +1,68 @@
 //! What happens again and again: the log tells the first few of a kind one by one, and of the rest how many there
-//! were. Else whoever is turned away could fill the disk with it.
+//! were. Otherwise a client that is turned away, or logs in as anonymous, could fill the disk with it.
+//!
+//! Each kind counts by itself and by address, so that neither one address nor one kind takes the room of another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::SessionId;
-use crate::limits::AddressKey;
-
 /// How long is counted before the number is told.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
-/// The most who are counted each by itself, about 1 MiB. Newcomers beyond that are counted together, so that many
-/// addresses can fill the log no more than one.
+/// The most that are counted each by itself of one kind, about 512 KiB. Newcomers beyond that are counted together, so
+/// that many addresses can fill the log no more than these; but failed log-ins, which always name their address.
 const MAX_COUNTED: usize = 4096;
 
-/// What anybody can bring about at no cost. Log-ins, transfers and changes are not among it: each of them is told. Nor
-/// is what only `debug` tells, for whoever asks for that wants all of it.
+/// What an unauthenticated or anonymous client, or another user of the machine, can bring about at no cost. Log-ins,
+/// transfers and changes of users with a password are not among it: each of them is told. Nor is what only `debug`
+/// tells, for whoever asks for that wants all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Repeated {
     AcceptFailed,
     ProxyRefused,
     Refused,
     SessionOpened,
+    /// The end of a session that had no beginning in the log: a handshake failed, or nothing was said in time.
+    SessionClosed,
     LoginFailed,
+    /// Of anonymous.
+    LoggedIn,
+    /// Of anonymous.
+    LoggedOut,
+    /// A transfer of anonymous by this command.
+    Transferred(&'static str),
+    /// A change by anonymous, by its message.
+    Changed(&'static str),
+    /// What a program says of an event that anonymous has caused.
+    HookSaid,
     Stranger,
     NotTheOperator,
     PageRefused,
     Failed,
+    Panicked,
+    SessionPanicked,
 }
 
 /// Whose doing it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    Peer(IpAddr),
+    /// A user of this machine.
+    Uid(u32),
+    /// Unknown, or the server's own.
+    Nobody,
+}
+
+/// Who is counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum By {
-    Address(AddressKey),
-    Session(SessionId),
-    /// Nobody's, or that of all for whom there was no room.
+    /// An IPv4 address, or an IPv6 network of so many bits.
+    Network(IpAddr, u8),
+    Uid(u32),
+    /// Nobody in particular, or all for whom there was no room.
     Others,
 }
 
@@ -50,12 +76,20 @@ pub(super) struct Summary {
 
 /// Counts by what and by whom.
 #[derive(Debug, Default)]
-pub(super) struct Floods(HashMap<(Repeated, By), Count>);
+pub(super) struct Floods(HashMap<Repeated, Counts>);
 
-#[derive(Debug)]
+/// Counts of one kind.
+#[derive(Debug, Default)]
+struct Counts {
+    by: HashMap<By, Count>,
+    /// Who is counted since when, the oldest first.
+    since: VecDeque<(Instant, By)>,
+}
+
+#[derive(Debug, Default)]
 struct Count {
-    since: Instant,
-    seen: u64,
+    told: u64,
+    more: u64,
 }
 
 impl Repeated {
@@ -63,23 +97,32 @@ impl Repeated {
     fn told(self) -> u64 {
         match self {
             Self::AcceptFailed => 1,
-            Self::SessionOpened => 60,
+            Self::SessionOpened | Self::LoggedIn | Self::LoggedOut | Self::Changed(_) | Self::HookSaid => 60,
+            Self::Transferred(_) => 120,
             _ => 10,
         }
     }
 
-    /// The message of the lines that it stands for.
+    /// The message of the lines that it stands for, or its first word.
     pub(super) fn message(self) -> &'static str {
         match self {
             Self::AcceptFailed => "accepting a connection failed",
             Self::ProxyRefused => "connection of a proxy refused",
             Self::Refused => "connection refused",
             Self::SessionOpened => "session opened",
+            Self::SessionClosed => "session closed",
             Self::LoginFailed => "log-in failed",
+            Self::LoggedIn => "logged in",
+            Self::LoggedOut => "logged out",
+            Self::Transferred(verb) => verb,
+            Self::Changed(message) => message,
+            Self::HookSaid => "command of an event said",
             Self::Stranger => "data connection refused",
             Self::NotTheOperator => "not the operator",
             Self::PageRefused => "status page refused",
             Self::Failed => "failed",
+            Self::Panicked => "panicked",
+            Self::SessionPanicked => "session ended by a panic",
         }
     }
 
@@ -91,107 +134,117 @@ impl Repeated {
             | Self::Stranger
             | Self::NotTheOperator
             | Self::PageRefused
-            | Self::Failed => true,
-            Self::Refused | Self::SessionOpened | Self::LoginFailed => false,
+            | Self::Failed
+            | Self::Panicked
+            | Self::SessionPanicked => true,
+            Self::Refused
+            | Self::SessionOpened
+            | Self::SessionClosed
+            | Self::LoginFailed
+            | Self::LoggedIn
+            | Self::LoggedOut
+            | Self::Transferred(_)
+            | Self::Changed(_)
+            | Self::HookSaid => false,
         }
     }
 }
 
+impl Cause {
+    /// Who is counted, the most first, and how many times as much they may have told as one address.
+    fn counted(self) -> impl Iterator<Item = (By, u64)> + Clone {
+        let all = match self {
+            Self::Peer(peer) => match peer.to_canonical() {
+                IpAddr::V6(v6) => [Some((network(v6, 48), 16)), Some((network(v6, 56), 4)), Some((network(v6, 64), 1))],
+                v4 => [Some((By::Network(v4, 32), 1)), None, None],
+            },
+            Self::Uid(uid) => [Some((By::Uid(uid), 1)), None, None],
+            Self::Nobody => [Some((By::Others, 1)), None, None],
+        };
+        all.into_iter().flatten()
+    }
+}
+
+fn network(address: Ipv6Addr, bits: u8) -> By {
+    By::Network(Ipv6Addr::from_bits(address.to_bits() & (!0 << (128 - bits))).into(), bits)
+}
+
 impl Floods {
-    /// Counts one more: whether it is to be told, after what is to be told of the window before.
-    pub(super) fn count(&mut self, what: Repeated, by: By, now: Instant) -> (bool, Option<Summary>) {
-        let is_known = self.0.contains_key(&(what, by));
-        let by = if is_known || self.0.len() < MAX_COUNTED { by } else { By::Others };
-        let count = self.0.entry((what, by)).or_insert(Count { since: now, seen: 0 });
-        let mut before = None;
-        if count.since + WINDOW <= now {
-            before = summary(what, by, count);
-            *count = Count { since: now, seen: 0 };
+    /// Counts one more: whether it is to be told, after what is to be told of windows that are over.
+    pub(super) fn count(&mut self, what: Repeated, cause: Cause, now: Instant) -> (bool, Vec<Summary>) {
+        let counts = self.0.entry(what).or_default();
+        let mut summaries = counts.over(what, now);
+        let is_full =
+            |(by, times): &(By, u64)| counts.by.get(by).is_some_and(|count| count.told >= times * what.told());
+        if let Some((by, _)) = cause.counted().find(is_full) {
+            counts.count(by, now).more += 1;
+            return (false, summaries);
         }
-        count.seen += 1;
-        (count.seen <= what.told(), before)
+        let newcomers = cause.counted().filter(|(by, _)| !counts.by.contains_key(by)).count();
+        while newcomers > 0 && counts.by.len() + newcomers > MAX_COUNTED {
+            if what != Repeated::LoginFailed {
+                let others = counts.count(By::Others, now);
+                let is_told = others.told < what.told();
+                *(if is_told { &mut others.told } else { &mut others.more }) += 1;
+                return (is_told, summaries);
+            }
+            summaries.extend(counts.forget_oldest(what));
+        }
+        cause.counted().for_each(|(by, _)| counts.count(by, now).told += 1);
+        (true, summaries)
     }
 
     /// Forgets the windows that are over, and says what is to be told of them.
     pub(super) fn over(&mut self, now: Instant) -> Vec<Summary> {
-        let over = self.0.extract_if(|_, count| count.since + WINDOW <= now);
-        over.filter_map(|((what, by), count)| summary(what, by, &count)).collect()
+        let summaries = self.0.iter_mut().flat_map(|(&what, counts)| counts.over(what, now)).collect();
+        self.0.retain(|_, counts| !counts.by.is_empty());
+        summaries
     }
 
     /// Forgets all, and says what is to be told of it.
     pub(super) fn all(&mut self) -> Vec<Summary> {
-        self.0.drain().filter_map(|((what, by), count)| summary(what, by, &count)).collect()
+        let all = self.0.drain().flat_map(|(what, counts)| counts.by.into_iter().map(move |count| (what, count)));
+        all.filter_map(|(what, (by, count))| summary(what, by, &count)).collect()
+    }
+}
+
+impl Counts {
+    fn count(&mut self, by: By, now: Instant) -> &mut Count {
+        self.by.entry(by).or_insert_with(|| {
+            self.since.push_back((now, by));
+            Count::default()
+        })
+    }
+
+    fn over(&mut self, what: Repeated, now: Instant) -> Vec<Summary> {
+        let mut summaries = Vec::new();
+        while self.since.front().is_some_and(|(since, _)| *since + WINDOW <= now) {
+            summaries.extend(self.forget_oldest(what));
+        }
+        summaries
+    }
+
+    fn forget_oldest(&mut self, what: Repeated) -> Option<Summary> {
+        let (_, by) = self.since.pop_front()?;
+        let count = self.by.remove(&by)?;
+        summary(what, by, &count)
     }
 }
 
 fn summary(what: Repeated, by: By, count: &Count) -> Option<Summary> {
-    let more = count.seen.saturating_sub(what.told());
-    (more > 0).then_some(Summary { what, by, more })
+    (count.more > 0).then_some(Summary { what, by, more: count.more })
 }
 
 impl fmt::Display for By {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Address(address) => address.fmt(f),
-            Self::Session(session) => write!(f, "session {}", session.0),
+            Self::Network(address, 32) if address.is_ipv4() => address.fmt(f),
+            Self::Network(address, bits) => write!(f, "{address}/{bits}"),
+            Self::Uid(uid) => write!(f, "uid {uid}"),
             Self::Others => f.write_str("others"),
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::limits::one_address;
-    use std::net::IpAddr;
-
-    fn numbered(number: u32) -> By {
-        By::Address(one_address(IpAddr::from(number.to_be_bytes())))
-    }
-
-    /// How many of these are told.
-    fn told(floods: &mut Floods, what: Repeated, by: By, times: usize, now: Instant) -> usize {
-        (0..times).filter(|_| floods.count(what, by, now).0).count()
-    }
-
-    /// T71: the first are told one by one, the rest as an exact number.
-    #[test]
-    fn the_first_are_told_and_the_rest_are_counted() {
-        let (mut floods, now) = (Floods::default(), Instant::now());
-        assert_eq!(told(&mut floods, Repeated::Refused, numbered(1), 10, now), 10);
-        assert_eq!(told(&mut floods, Repeated::Refused, numbered(1), 412, now), 0);
-        // Another address, and another event of this one, are new.
-        assert_eq!(told(&mut floods, Repeated::Refused, numbered(2), 3, now), 3);
-        assert_eq!(told(&mut floods, Repeated::Stranger, numbered(1), 3, now), 3);
-        assert_eq!(floods.over(now + WINDOW - Duration::from_millis(1)), []);
-        let more = Summary { what: Repeated::Refused, by: numbered(1), more: 412 };
-        assert_eq!(floods.over(now + WINDOW), [more]);
-        assert_eq!(floods.0.len(), 0);
-        assert_eq!(told(&mut floods, Repeated::Refused, numbered(1), 11, now + WINDOW), 10);
-        assert_eq!(floods.all(), [Summary { more: 1, ..more }]);
-        assert_eq!(floods.all(), []);
-    }
-
-    #[test]
-    fn what_goes_on_is_told_of_each_window() {
-        let (mut floods, now) = (Floods::default(), Instant::now());
-        told(&mut floods, Repeated::AcceptFailed, By::Others, 600, now);
-        let before = Summary { what: Repeated::AcceptFailed, by: By::Others, more: 599 };
-        assert_eq!(floods.count(Repeated::AcceptFailed, By::Others, now + WINDOW), (true, Some(before)));
-        assert_eq!(floods.count(Repeated::AcceptFailed, By::Others, now + WINDOW), (false, None));
-    }
-
-    /// T66, T71: from however many addresses, the table and what is told are bounded, and nothing goes uncounted.
-    #[test]
-    fn a_full_table_counts_newcomers_together() {
-        let (mut floods, now) = (Floods::default(), Instant::now());
-        let newcomers = 100_000;
-        let all = u32::try_from(MAX_COUNTED).unwrap() + newcomers;
-        let told = (0..all).filter(|&number| floods.count(Repeated::Refused, numbered(number), now).0).count();
-        assert_eq!(told, MAX_COUNTED + 10);
-        assert_eq!(floods.0.len(), MAX_COUNTED + 1);
-        let more = u64::from(newcomers) - 10;
-        assert_eq!(floods.over(now + WINDOW), [Summary { what: Repeated::Refused, by: By::Others, more }]);
-        assert!(floods.0.is_empty());
-    }
-}
+mod tests;

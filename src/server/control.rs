@@ -37,8 +37,8 @@ pub(super) struct Control<S> {
     pub(super) held: Option<Vec<u8>>,
     bad_commands: u32,
     heard: u64,
-    /// Whether the log tells of its end: of each that had a beginning there, and of each that was cut short.
-    is_told: bool,
+    /// Whether the log has told of its beginning, and so tells of what becomes of it; none before the beginning.
+    is_told: Option<bool>,
     last_activity: Instant,
 }
 
@@ -76,7 +76,7 @@ impl<S: Wire> Control<S> {
             held: None,
             bad_commands: 0,
             heard: 0,
-            is_told: true,
+            is_told: None,
             last_activity: Instant::now(),
         }
     }
@@ -100,7 +100,7 @@ impl<S: Wire> Control<S> {
         // Whoever is kicked is told so in all the places where the server's end is told.
         let ending = if matches!(ending, Ending::Shutdown) && live.is_kicked() { Ending::Kicked } else { ending };
         if matches!(ending, Ending::Panicked) {
-            events::session_panicked(id);
+            events::session_panicked(id, live.peer().ip());
         }
         // The seat, the place among the user's sessions and the passive port are free before the client hears that
         // the session is over: it may be back sooner than this task goes on.
@@ -113,7 +113,7 @@ impl<S: Wire> Control<S> {
         connection.close().await;
         if heard == 0 && matches!(ending, Ending::Left | Ending::Lost(_)) {
             events::probe(live.peer());
-        } else if is_told {
+        } else if is_told.unwrap_or_else(|| events::tells_end_without_beginning(live.peer().ip())) {
             let Moved { uploaded, downloaded } = live.moved();
             events::session_closed(id, &ending, live.began().elapsed(), uploaded, downloaded);
         }
@@ -153,7 +153,7 @@ impl<S: Wire> Control<S> {
         if self.heard == 0 {
             let session = &self.conversation.session;
             let sessions = session.service.seats.taken();
-            self.is_told = events::session_opened(session.id, session.peer(), session.local(), sessions);
+            self.is_told = Some(events::session_opened(session.id, session.peer(), session.local(), sessions));
         }
         self.heard += 1;
     }
@@ -172,7 +172,9 @@ impl<S: Wire> Control<S> {
         let secured = handshake.map_err(|error| if left(&error) { Ending::Left } else { Ending::Handshake(error) })?;
         self.note_heard();
         let session = &mut self.conversation.session;
-        events::secured(session.id, &secured.parameters, secured.client_names());
+        if self.is_told == Some(true) {
+            events::secured(session.id, &secured.parameters, secured.client_names());
+        }
         session.live.secured(secured.version);
         session.protection = Protection::begun(secured, self.greeting == Greeting::Tls);
         Ok(())

@@ -121,7 +121,7 @@ impl Session {
             events::met_limit("quota");
         }
         if why.is_trouble() {
-            events::failed(self.id, "working on files", why);
+            events::failed(self.id, self.peer().ip(), "working on files", why);
         }
     }
 }

@@ -1,12 +1,15 @@
 //! What is logged of events that others are told of, and of those who are told.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use tracing::{error, info, warn};
 
+use super::repeated::is_told_of;
 use super::{seconds, text};
+use crate::observe::floods::Repeated;
 use crate::observe::metrics::{self, Ended};
 
 /// One more waits in the spool: a file has arrived, or whatever `kind` says.
@@ -71,7 +74,10 @@ pub fn up(settings: &str, receiver: &str, after: Duration) {
     info!(message = "receiver of events is well again", settings, receiver, seconds = seconds(after));
 }
 
-/// A command has written this, the beginning of it at least.
-pub fn said(program: &str, id: &str, output: &[u8]) {
+/// A command has written this, the beginning of it at least. `guest` is where the client is if it is an anonymous one.
+pub fn said(program: &str, id: &str, guest: Option<IpAddr>, output: &[u8]) {
+    if guest.is_some_and(|guest| !is_told_of(Repeated::HookSaid, guest)) {
+        return;
+    }
     info!(message = "command of an event said", program, id, output = text(output).trim_end());
 }

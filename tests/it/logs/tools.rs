@@ -69,6 +69,30 @@ fn fail2ban_finds_who_failed_to_log_in_and_nobody_else() {
     }
 }
 
+/// Beyond ten in a minute there is one line more, which names the address, or the IPv6 network.
+#[test]
+fn fail2ban_finds_those_who_fail_too_often_to_be_told_each_time() {
+    for format in ["text", "json"] {
+        let server = Setup::new()
+            .variable("FTP_LOG_FORMAT", format)
+            .variable("FTP_LOGGING_NAME", "longshore.log")
+            .variable("FTP_LOG_ROTATION", "never")
+            .start();
+        for user in ["bob"; 25] {
+            fail(server.address, "127.0.0.5", user);
+        }
+        let ended = server.end();
+        let path = ended.folder.path().join("longshore.log");
+        assert_eq!(failures(&path), ["127.0.0.5"; 11], "{format}");
+        // The same of a network, as fail2ban would ban it.
+        let text = std::fs::read_to_string(&path).unwrap();
+        let summed_up: Vec<&str> = text.lines().filter(|line| line.contains("more log-ins failed")).collect();
+        assert_eq!(summed_up.len(), 1, "{text}");
+        std::fs::write(&path, format!("{}\n", summed_up[0].replace("127.0.0.5", "2001:db8:1:2::/64"))).unwrap();
+        assert_eq!(failures(&path), ["2001:db8:1:2::/64"], "{format}");
+    }
+}
+
 /// As fail2ban itself would read it, its own files apart.
 #[test]
 fn the_jail_is_one_that_fail2ban_takes() {
