@@ -2,12 +2,14 @@
 //! (draft-peterson-streamlined-ftp-command-extensions), HASH (draft-bryan-ftpext-hash), XCRC, XMD5, XSHA….
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use super::{Command, Feature, Members, Ran, Spec, say};
+use crate::blocking::hard_work;
 use crate::data::{Beacon, Progress};
-use crate::files::{Algorithm, Digest};
+use crate::files::{Algorithm, Digest, FileError, Summing};
 use crate::listing::Kind;
 use crate::observe::events::{self, Change};
 use crate::path::VirtualPath;
@@ -108,7 +110,7 @@ impl Members for Avbl {
         let path = member.path_or_here(session, self.0.as_deref())?;
         let free = member.ask(session, move |home| match home.facts(&path)?.kind {
             Kind::Directory => home.free_space(&path),
-            _ => Err(crate::files::FileError::NotADirectory),
+            _ => Err(FileError::NotADirectory),
         });
         say(replies::number(free.await?))
     }
@@ -204,7 +206,10 @@ sums! {
     Xsha512, "XSHA512", &[], Sha512;
 }
 
-/// Reads a file through, which takes its time: ABOR stops it.
+/// How long a sum is made before others have their turn.
+const SLICE: Duration = Duration::from_millis(50);
+
+/// Reads a file through, which takes its time: ABOR stops it. It is read in slices, and each waits for its turn.
 fn sum_up(
     session: &Session,
     member: &Member,
@@ -217,28 +222,62 @@ fn sum_up(
     let progress = Arc::new(Progress::new(path.clone(), None, None));
     let stop = CancellationToken::new();
     let stopped = stop.clone();
-    let sums = Arc::clone(&session.service.sums);
+    let (sums, whose) = (session.service.sums.clone(), session.whose(Some(&member.account.name)));
+    let begin = move || {
+        let (start, end) = range.unwrap_or((0, None));
+        home.summing(&path, algorithm, start, end)
+    };
     let work = async move {
-        let _turn = tokio::select! {
-            turn = sums.acquire() => turn,
-            () = stopped.cancelled() => return replies::transfer_aborted(),
-        };
-        let summed = crate::blocking::hard_work(move || {
-            let (start, end) = range.unwrap_or((0, None));
-            home.digest(&path, algorithm, start, end, || !stopped.is_cancelled())
-        });
-        match summed.await {
-            Ok(digest) => reply(&digest),
-            Err(why) => {
-                if why.is_trouble() {
-                    events::failed(id, peer, "reading a file for its sum", &why);
+        let mut part = Part::Whole(begin);
+        loop {
+            let turn = tokio::select! {
+                turn = sums.take(&whose, 1) => turn,
+                () = stopped.cancelled() => return replies::transfer_aborted(),
+            };
+            let goes_on = stopped.clone();
+            let read = hard_work(move || {
+                let _turn = turn;
+                part.read_on(&goes_on)
+            });
+            match read.await {
+                Ok(Ok(digest)) => return reply(&digest),
+                Ok(Err(rest)) if stopped.is_cancelled() => {
+                    drop(rest);
+                    return replies::transfer_aborted();
                 }
-                Reply::from(&why)
+                Ok(Err(rest)) => part = Part::Rest(rest),
+                Err(why) => {
+                    if why.is_trouble() {
+                        events::failed(id, peer, "reading a file for its sum", &why);
+                    }
+                    return Reply::from(&why);
+                }
             }
         }
     };
     let (if_client_leaves, beacon, work) = (IfClientLeaves::Stop, Beacon::default(), Box::pin(work));
     Ok(Outcome::Work(Box::new(Task { opening: None, progress, stop, if_client_leaves, beacon, work })))
+}
+
+/// What is left of a sum.
+enum Part<B> {
+    /// All of it, to be begun.
+    Whole(B),
+    /// What was not read yet.
+    Rest(Box<Summing>),
+}
+
+impl<B: FnOnce() -> Result<Summing, FileError>> Part<B> {
+    /// Reads a slice: the sum, or what is left.
+    fn read_on(self, stopped: &CancellationToken) -> Result<Result<Digest, Box<Summing>>, FileError> {
+        let mut rest = match self {
+            Self::Whole(begin) => Box::new(begin()?),
+            Self::Rest(rest) => rest,
+        };
+        let begun = Instant::now();
+        let read = rest.read_on(|| begun.elapsed() < SLICE && !stopped.is_cancelled())?;
+        Ok(read.ok_or(rest))
+    }
 }
 
 /// `YYYYMMDDHHMMSS name`, if it is that.

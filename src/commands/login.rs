@@ -91,7 +91,8 @@ impl Anyone for Pass {
         };
         let asked = Instant::now();
         let service = Arc::clone(&session.service);
-        match service.authenticator.authenticate(&name, &self.0, session.peer().ip()).await {
+        let whose = session.whose(Some(&String::from_utf8_lossy(&name)));
+        match service.authenticator.authenticate(&name, &self.0, session.peer().ip(), &whose).await {
             Ok(account) => log_in(conversation, account, replies::logged_in).await,
             Err(why) => Ok(refuse(session, &name, why, asked).await),
         }

@@ -1,6 +1,7 @@
 //! Checksums of a file, or of a part of one (HASH, XCRC, XMD5, XSHA…).
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{self, Read};
 
 use sha2::digest::DynDigest;
@@ -34,7 +35,7 @@ pub struct Digest {
     pub hex: String,
 }
 
-/// How much is read between two looks at whether anybody still waits.
+/// How much is read between two looks at whether to go on, in bytes.
 const BLOCK: usize = 128 * 1024;
 
 impl Algorithm {
@@ -70,50 +71,67 @@ impl Algorithm {
     }
 }
 
+/// A checksum that is being made.
+pub struct Summing {
+    file: File,
+    running: Running,
+    start: u64,
+    end: u64,
+    /// Bytes that are still to be read.
+    rest: u64,
+}
+
 impl Home {
-    /// The checksum of the bytes of `path` from `start` up to `end`, or to the end of the file. Reading goes on for as long as
-    /// `wanted` says so.
+    /// Begins the checksum of the bytes of `path` from `start` up to `end`, or to the end of the file.
     ///
     /// # Errors
-    /// Needs `r`. [`FileError::Cancelled`] once it is not wanted, else see [`FileError`].
-    pub fn digest(
+    /// Needs `r`; see [`FileError`].
+    pub fn summing(
         &self,
         path: &VirtualPath,
         algorithm: Algorithm,
         start: u64,
         end: Option<u64>,
-        wanted: impl Fn() -> bool,
-    ) -> Result<Digest, FileError> {
-        let Retrieval { mut file, size, .. } = self.retrieve(path, start)?;
+    ) -> Result<Summing, FileError> {
+        let Retrieval { file, size, .. } = self.retrieve(path, start)?;
         let end = end.unwrap_or(size);
         if end > size {
             return Err(FileError::BeyondEnd { offset: end, size });
         }
-        let mut rest = end.checked_sub(start).ok_or(FileError::BeyondEnd { offset: start, size: end })?;
-        let mut running = algorithm.start();
+        let rest = end.checked_sub(start).ok_or(FileError::BeyondEnd { offset: start, size: end })?;
+        Ok(Summing { file, running: algorithm.start(), start, end, rest })
+    }
+}
+
+impl Summing {
+    /// Reads on for as long as `goes_on` says so. `None` if bytes are left.
+    ///
+    /// # Errors
+    /// The file became shorter, or could not be read.
+    pub fn read_on(&mut self, goes_on: impl Fn() -> bool) -> io::Result<Option<Digest>> {
         let mut block = vec![0; BLOCK];
-        while rest > 0 {
-            if !wanted() {
-                return Err(FileError::Cancelled);
+        while self.rest > 0 {
+            if !goes_on() {
+                return Ok(None);
             }
-            let most = usize::try_from(rest).map_or(BLOCK, |rest| rest.min(BLOCK));
-            match file.read(&mut block[..most]) {
-                Ok(0) => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+            let most = usize::try_from(self.rest).map_or(BLOCK, |rest| rest.min(BLOCK));
+            match self.file.read(&mut block[..most]) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(count) => {
-                    running.update(&block[..count]);
-                    rest -= count as u64;
+                    self.running.update(&block[..count]);
+                    self.rest -= count as u64;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
-        Ok(Digest { start, end, hex: running.finish() })
+        Ok(Some(Digest { start: self.start, end: self.end, hex: self.running.finish() }))
     }
 }
 
 enum Running {
     Crc32(crc32fast::Hasher),
-    Other(Box<dyn DynDigest>),
+    Other(Box<dyn DynDigest + Send>),
 }
 
 impl Running {
@@ -124,10 +142,11 @@ impl Running {
         }
     }
 
-    fn finish(self) -> String {
+    /// Once.
+    fn finish(&mut self) -> String {
         match self {
-            Self::Crc32(hasher) => format!("{:08x}", hasher.finalize()),
-            Self::Other(hasher) => hasher.finalize().iter().fold(String::new(), |mut hex, byte| {
+            Self::Crc32(hasher) => format!("{:08x}", std::mem::take(hasher).finalize()),
+            Self::Other(hasher) => hasher.finalize_reset().iter().fold(String::new(), |mut hex, byte| {
                 let _ = write!(hex, "{byte:02x}");
                 hex
             }),

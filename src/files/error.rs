@@ -60,8 +60,6 @@ pub enum FileError {
     CrossDevice,
     /// No free name for STOU was found.
     NoUniqueName,
-    /// The session that wanted it is gone.
-    Cancelled,
     /// Anything else: a disk that fails, a file server that is gone.
     Io(io::Error),
 }
@@ -144,7 +142,6 @@ impl fmt::Display for FileError {
             Self::TooManyOpen => "out of file descriptors",
             Self::CrossDevice => "source and target are on different file systems",
             Self::NoUniqueName => "no free name was found",
-            Self::Cancelled => "cancelled",
             Self::Io(error) => return write!(f, "{error}"),
         })
     }

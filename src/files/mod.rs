@@ -40,7 +40,7 @@ mod tests;
 mod upload;
 mod walk;
 
-pub use digest::{Algorithm, Digest};
+pub use digest::{Algorithm, Digest, Summing};
 pub use error::FileError;
 pub use home::{Home, Modes, Uploads, create_home};
 pub use jail::openat2_denied;

@@ -8,6 +8,7 @@ mod delivering;
 mod health;
 mod identity;
 mod kernel_ports;
+mod memory;
 mod ownership;
 mod panics;
 mod prepare;

@@ -5,8 +5,10 @@ use std::io;
 use std::net::IpAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::kernel_ports::first_given_out;
+use super::memory::{for_one_hash, memory};
 use super::start::own_range;
 use crate::hooks::{self, Trust};
 use crate::path::{RESERVED_PREFIX, is_reserved};
@@ -14,7 +16,7 @@ use crate::settings::{
     Loaded, Looks, Masquerade, Origin, Problem, Problems, Settings, Spot, Surroundings, TlsMode, Unnamed, examine,
 };
 use crate::tls::{self, Tls};
-use crate::users::{AnonymousUser, Finding, Roster, RosterSources, SingleUser, UsersText};
+use crate::users::{Account, AnonymousUser, Finding, Roster, RosterSources, SingleUser, UsersText};
 
 /// Settings and users that may serve.
 #[derive(Debug)]
@@ -116,6 +118,9 @@ pub(super) fn prepare_after(
     });
     let in_reach = roster.as_ref().ok().and_then(|(roster, _)| spool_in_reach(&loaded, roster));
     complaints.extend(in_reach.map(Complaint::from));
+    let memory = memory(Path::new("/"));
+    let too_large = roster.iter().flat_map(|(roster, _)| memory.map(|memory| hashes_too_large(roster, memory)));
+    complaints.extend(too_large.flatten().map(Complaint::from));
     match roster {
         Ok((roster, warnings)) if complaints.is_empty() => {
             let mut all = std::mem::take(&mut loaded.warnings);
@@ -212,6 +217,23 @@ fn spool_in_reach(loaded: &Loaded, roster: &Roster) -> Option<String> {
     })
 }
 
+/// Users whose log-in would take more than the `memory` of the process, in KiB, and end it.
+fn hashes_too_large(roster: &Roster, memory: u64) -> Vec<String> {
+    let most = for_one_hash(memory);
+    let is_too_large = |account: &&Arc<Account>| account.hash_memory() as u64 > most;
+    let in_words = |account: &Arc<Account>| {
+        format!(
+            "users: the password hash of {} takes {} MiB of memory to check, and this process, which may have {} MiB, can \
+             spare {}: raise the limit, or make another hash by `longshore hash-password`",
+            account.name,
+            account.hash_memory() / 1024,
+            memory / 1024,
+            most / 1024
+        )
+    };
+    roster.accounts().filter(is_too_large).map(in_words).collect()
+}
+
 /// What clients may call this server.
 fn own_names(settings: &Settings) -> Vec<String> {
     let host = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
@@ -277,3 +299,30 @@ impl fmt::Display for Complaints {
 }
 
 impl std::error::Error for Complaints {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Permissions;
+    use crate::users::Secret;
+
+    #[test]
+    fn a_hash_that_does_not_fit_into_memory_is_told_of_by_its_user() {
+        let hash = |mib: u32| {
+            format!("$argon2id$v=19$m={},t=1,p=1$c29tZXNhbHQ$iJLZzAt/0zAjLPl3Xt1OE8/GZoODsb0XeqLJqOgZGBs", mib * 1024)
+        };
+        let user = |name, secret: &str| {
+            Account::new(name, Secret::parse(secret.as_bytes()).unwrap(), Permissions::ALL, "/".into())
+        };
+        let roster = Roster::new([user("alice", &hash(512)), user("bob", &hash(496)), user("carol", "plain")]);
+        let told = hashes_too_large(&roster, 512 * 1024);
+        assert_eq!(
+            told,
+            [
+                "users: the password hash of alice takes 512 MiB of memory to check, and this process, which may have 512 \
+             MiB, can spare 496: raise the limit, or make another hash by `longshore hash-password`"
+            ]
+        );
+        assert!(hashes_too_large(&roster, 1024 * 1024).is_empty());
+    }
+}

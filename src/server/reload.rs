@@ -197,7 +197,7 @@ fn go_on(new: Service, old: &Service) -> Service {
         paces: new.paces.after(&old.paces),
         passive: new.passive.after(&old.passive),
         advertiser: new.advertiser.after(&old.advertiser),
-        sums: Arc::clone(&old.sums),
+        sums: old.sums.clone(),
         quotas: old.quotas.clone(),
         board: old.board.clone(),
         transfer_log: new.transfer_log.map(follow),

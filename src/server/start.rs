@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -12,8 +12,8 @@ use nix::sys::socket::sockopt::ReuseAddr;
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{getegid, geteuid};
-use tokio::sync::Semaphore;
 
+use super::memory;
 use super::ownership::unusable_homes;
 use super::prepare::Prepared;
 use crate::blocking::hard_workers;
@@ -25,12 +25,16 @@ use crate::observe::{LogSettings, StartScreen, TransferLog, UserLine};
 use crate::session::{Board, Service};
 use crate::settings::{Count, FIELDS, Loaded, Masquerade, Origin, PortRange, Settings, TlsMode};
 use crate::tls::Tls;
-use crate::users::{Account, Authenticator};
+use crate::turns::{Bounds, Turns};
+use crate::users::{Account, Authenticator, Room};
 
 /// Descriptors that are none of a session's: the log, the listeners, the runtime's own.
 const SPARE_DESCRIPTORS: u64 = 64;
 /// Descriptors of a busy session: control, data, file, and a passive listener.
 const DESCRIPTORS_A_SESSION: u64 = 4;
+
+/// Memory for hashes where it cannot be told how much there is, in KiB.
+const MODEST: u64 = 128 * 1024;
 
 /// Sets up what all sessions share.
 ///
@@ -51,7 +55,7 @@ pub(super) fn build_service_after(before: Option<&Service>, prepared: Prepared) 
     let admission = Admission { anybody: settings.permit_foreign_addresses, trusted: trusted.clone() };
     let proxies = Proxies::new(settings.proxy_protocol, settings.proxy_from.clone());
     Ok(Service {
-        authenticator: Authenticator::new(Arc::new(prepared.roster)),
+        authenticator: Authenticator::new(Arc::new(prepared.roster), room_for_hashes()),
         seats: Seats::new(settings.max_cons.limit(), settings.max_per_ip.limit(), trusted.clone()),
         stays: Stays::new(),
         tries: Tries::new(settings.ban_after.limit(), settings.ban_time.limit().unwrap_or_default(), trusted),
@@ -59,7 +63,7 @@ pub(super) fn build_service_after(before: Option<&Service>, prepared: Prepared) 
         passive: PassivePorts::new(own_range(&settings), admission, proxies.clone()),
         proxies,
         advertiser: Advertiser::new(settings.masquerade_address.clone(), settings.masquerade_map.clone()),
-        sums: Arc::new(Semaphore::new(hard_workers())),
+        sums: turns_at_sums(),
         quotas: Quotas::default(),
         transfer_log,
         hooks,
@@ -68,6 +72,18 @@ pub(super) fn build_service_after(before: Option<&Service>, prepared: Prepared) 
         tls: prepared.tls,
         settings: Arc::new(settings),
     })
+}
+
+/// As many processors as may be at hard work, and the memory that is not for the rest.
+fn room_for_hashes() -> Room {
+    let memory = memory::memory(Path::new("/")).map_or(MODEST, memory::for_hashes);
+    Room { processors: hard_workers(), memory: usize::try_from(memory).unwrap_or(usize::MAX) }
+}
+
+/// One more than there is room for on the processors, which whoever has to wait for a slow disk leaves to others.
+fn turns_at_sums() -> Turns {
+    let share = hard_workers();
+    Turns::new(Bounds { places: share + 1, share, waiting: usize::MAX })
 }
 
 /// This server's part of the range. That there is one was found out when the settings were read.

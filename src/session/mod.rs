@@ -30,9 +30,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::files::{Algorithm, FileError};
+use crate::limits::whose;
 use crate::listing::facts::FactSet;
 use crate::observe::events::{self, SessionId};
 use crate::settings::Encoding;
+use crate::turns::Whose;
 use crate::users::Account;
 
 /// What is true of a conversation from its first byte to its last, whoever is logged in.
@@ -113,6 +115,12 @@ impl Session {
     #[must_use]
     pub fn local(&self) -> SocketAddr {
         self.live.local()
+    }
+
+    /// Who takes turns at what all clients share: this client, with the name of whoever is logged in or wants to be.
+    #[must_use]
+    pub fn whose(&self, user: Option<&str>) -> Whose {
+        whose(self.peer().ip(), user.map(Arc::from), self.id.0, &self.service.settings.trusted_peers)
     }
 
     /// Logs what went wrong with a file if it is more than a client's mistake.

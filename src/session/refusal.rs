@@ -35,7 +35,6 @@ impl From<&FileError> for Reply {
             FileError::OverQuota => replies::over_quota(),
             FileError::InvalidName => replies::invalid_name(),
             FileError::ControlByte => replies::control_byte(),
-            FileError::Cancelled => replies::transfer_aborted(),
             FileError::TooLarge => replies::file_too_large(),
             FileError::ReadOnly => replies::unavailable("Read-only file system."),
             FileError::NameTooLong => replies::name_too_long(),

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
 use super::Board;
 use crate::data::{Advertiser, PassivePorts, Proxies};
 use crate::files::Quotas;
@@ -12,6 +10,7 @@ use crate::limits::{Paces, Seats, Stays, Tries};
 use crate::observe::TransferLog;
 use crate::settings::Settings;
 use crate::tls::Tls;
+use crate::turns::Turns;
 use crate::users::Authenticator;
 
 /// The appliance behind the sessions: settings, users, limits, and the ports of passive mode.
@@ -36,8 +35,8 @@ pub struct Service {
     pub tls: Option<Tls>,
     /// `masquerade_address` and `masquerade_map`.
     pub advertiser: Advertiser,
-    /// Turns at reading files through for their sums: as many as there are processors, lest they do nothing else.
-    pub sums: Arc<Semaphore>,
+    /// Turns at reading files through for their sums.
+    pub sums: Turns,
     /// `quota` of users.conf.
     pub quotas: Quotas,
     /// `transfer_log`.

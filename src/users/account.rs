@@ -64,6 +64,12 @@ impl Account {
         self.secret.as_ref().is_some_and(Secret::is_plain)
     }
 
+    /// The memory that checking a password of this account takes, in KiB.
+    #[must_use]
+    pub fn hash_memory(&self) -> usize {
+        self.secret.as_ref().map_or(0, Secret::memory)
+    }
+
     fn without_keys(name: &str, secret: Option<Secret>, permissions: Permissions, home: PathBuf) -> Self {
         Self {
             name: name.to_owned(),

@@ -10,11 +10,10 @@ use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
-
 use super::account::Account;
 use super::roster::Roster;
-use crate::blocking::{hard_work, hard_workers};
+use crate::blocking::hard_work;
+use crate::turns::{Bounds, Turns, Whose};
 
 /// Checks names and passwords. Clones share the bound on hashing.
 #[derive(Debug, Clone)]
@@ -23,8 +22,36 @@ pub struct Authenticator {
     /// Accounts with a secret, any of which stands in for an unknown name.
     stand_ins: Arc<[Arc<Account>]>,
     choice: RandomState,
-    /// A hash keeps a processor busy and may take much memory: so many at a time, the others wait in order.
-    hashing: Arc<Semaphore>,
+    hashing: Hashing,
+}
+
+/// How much may be hashed at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// How many processors hashes may keep busy.
+    pub processors: usize,
+    /// How much memory they may take together, in KiB.
+    pub memory: usize,
+}
+
+/// A hash keeps a processor busy and may take much memory. A place is a KiB: each hash holds as many as it takes, and no
+/// fewer than a processor's part of them.
+#[derive(Debug, Clone)]
+struct Hashing {
+    room: Room,
+    turns: Turns,
+}
+
+impl Hashing {
+    fn new(room: Room) -> Self {
+        let places = room.memory.max(room.processors);
+        // No more wait than there are sessions, which have a limit of their own.
+        Self { room, turns: Turns::new(Bounds { places, share: places, waiting: usize::MAX }) }
+    }
+
+    fn places(&self, account: &Account) -> usize {
+        account.hash_memory().max(self.room.memory.div_ceil(self.room.processors.max(1)))
+    }
 }
 
 /// Why nobody was logged in: for the log only. A client learns that it failed, and in the same time whatever it was.
@@ -52,18 +79,19 @@ impl fmt::Display for Failure {
 }
 
 impl Authenticator {
-    /// For this roster; hashes as many passwords at a time as may be at hard work.
+    /// For this roster; hashes as many passwords at a time as there is room for, and one at least.
     #[must_use]
-    pub fn new(roster: Arc<Roster>) -> Self {
+    pub fn new(roster: Arc<Roster>, room: Room) -> Self {
         let stand_ins = roster.accounts().filter(|account| account.secret.is_some()).cloned().collect();
-        let hashing = Arc::new(Semaphore::new(hard_workers()));
-        Self { roster, stand_ins, choice: RandomState::new(), hashing }
+        Self { roster, stand_ins, choice: RandomState::new(), hashing: Hashing::new(room) }
     }
 
-    /// For this roster, with what does not go by the roster as it was `before`: the bound on hashing above all.
+    /// For this roster, with what does not go by the roster as it was `before`: the turns at hashing, unless there is
+    /// another amount of room.
     #[must_use]
     pub fn after(self, before: &Self) -> Self {
-        Self { choice: before.choice.clone(), hashing: Arc::clone(&before.hashing), ..self }
+        let hashing = if self.hashing.room == before.hashing.room { before.hashing.clone() } else { self.hashing };
+        Self { choice: before.choice.clone(), hashing, ..self }
     }
 
     /// All who may log in.
@@ -72,14 +100,21 @@ impl Authenticator {
         &self.roster
     }
 
-    /// The account of this name, if the password is right and the user may come from `peer`.
+    /// The account of this name, if the password is right and the user may come from `peer`. Hashing waits for a turn of
+    /// `whose`.
     ///
     /// # Errors
     /// [`Failure`] says why not.
-    pub async fn authenticate(&self, name: &[u8], password: &[u8], peer: IpAddr) -> Result<Arc<Account>, Failure> {
+    pub async fn authenticate(
+        &self,
+        name: &[u8],
+        password: &[u8],
+        peer: IpAddr,
+        whose: &Whose,
+    ) -> Result<Arc<Account>, Failure> {
         let known = self.roster.find(name);
         let right = match known.or_else(|| self.stand_in(name)) {
-            Some(account) => self.verify(account, password).await,
+            Some(account) => self.verify(account, password, whose).await,
             None => false,
         };
         match known {
@@ -106,19 +141,19 @@ impl Authenticator {
         self.stand_ins.get(usize::try_from(index).ok()?)
     }
 
-    async fn verify(&self, account: &Arc<Account>, password: &[u8]) -> bool {
+    async fn verify(&self, account: &Arc<Account>, password: &[u8], whose: &Whose) -> bool {
         match &account.secret {
             None => true,
             Some(secret) if secret.is_plain() => secret.verify(password),
             Some(secret) => {
-                let Ok(permit) = Arc::clone(&self.hashing).acquire_owned().await else {
+                let Ok(turn) = self.hashing.turns.take(whose, self.hashing.places(account)).await else {
                     return false;
                 };
                 let (secret, password) = (secret.clone(), password.to_vec());
-                // The permit goes along: a client that leaves does not free it while its hash is still being made.
+                // The turn goes along: a client that leaves does not free it while its hash is still being made.
                 let hashed = hard_work(move || {
                     let right = secret.verify(&password);
-                    drop(permit);
+                    drop(turn);
                     right
                 });
                 hashed.await
@@ -134,6 +169,7 @@ mod tests {
 
     use super::*;
     use crate::settings::Permissions;
+    use crate::turns::Group;
     use crate::users::Secret;
 
     /// `secret`, in few rounds.
@@ -144,13 +180,21 @@ mod tests {
         Account::new(name, Secret::parse(secret.as_bytes()).unwrap(), Permissions::ALL, "/".into())
     }
 
+    /// For two hashes.
+    const ROOM: Room = Room { processors: 2, memory: 100 * 1024 };
+
     fn authenticator(accounts: impl IntoIterator<Item = Account>) -> Authenticator {
-        Authenticator::new(Arc::new(Roster::new(accounts)))
+        Authenticator::new(Arc::new(Roster::new(accounts)), ROOM)
+    }
+
+    fn whose(peer: IpAddr, name: &str) -> Whose {
+        Whose { group: Group::Address(peer), user: Some(name.into()) }
     }
 
     async fn attempt(authenticator: &Authenticator, name: &str, password: &str, peer: &str) -> Result<String, Failure> {
         let peer = peer.parse().unwrap();
-        let found = authenticator.authenticate(name.as_bytes(), password.as_bytes(), peer).await;
+        let whose = whose(peer, name);
+        let found = authenticator.authenticate(name.as_bytes(), password.as_bytes(), peer, &whose).await;
         found.map(|account| account.name.clone())
     }
 
@@ -214,8 +258,8 @@ mod tests {
 
     /// Whether the log-in waits for its turn to hash while all turns are taken.
     async fn waits_for_a_turn(authenticator: &Authenticator, name: &str) -> bool {
-        let turns = u32::try_from(authenticator.hashing.available_permits()).unwrap();
-        let taken = authenticator.hashing.acquire_many(turns).await.unwrap();
+        let turns = &authenticator.hashing.turns;
+        let taken = turns.take(&whose("192.0.2.9".parse().unwrap(), "other"), turns.free()).await.unwrap();
         let mut login = pin!(attempt(authenticator, name, "wrong", HERE));
         let first = std::future::poll_fn(|context| Poll::Ready(login.as_mut().poll(context))).await;
         drop(taken);
@@ -247,5 +291,38 @@ mod tests {
     async fn a_place_that_does_not_fit_costs_as_much() {
         let bound = Account { from: "192.0.2.0/24".parse().ok(), ..user("bound", HASH) };
         assert!(waits_for_a_turn(&authenticator([bound]), "bound").await);
+    }
+
+    /// argon2id of 64 MiB.
+    const LARGE: &str = "$argon2id$v=19$m=65536,t=1,p=1$c29tZXNhbHQ$iJLZzAt/0zAjLPl3Xt1OE8/GZoODsb0XeqLJqOgZGBs";
+
+    #[tokio::test]
+    async fn hashes_have_the_memory_that_is_there_and_the_processors() {
+        let alice = user("alice", LARGE);
+        assert_eq!(alice.hash_memory(), 64 * 1024);
+        let places = |processors, memory| Hashing::new(Room { processors, memory }).places(&alice);
+        assert_eq!(places(4, 256 * 1024), 64 * 1024, "four processors, four of them fit");
+        assert_eq!(places(64, 128 * 1024), 64 * 1024, "two fit, whatever the processors");
+        assert_eq!(places(2, 1024 * 1024), 512 * 1024, "sixteen fit, two processors");
+        // More than there is: one at a time, alone.
+        let tight = Authenticator::new(Arc::new(Roster::new([alice])), Room { processors: 64, memory: 1024 });
+        assert!(waits_for_a_turn(&tight, "alice").await);
+    }
+
+    /// T17: with a crowd of guesses from one address waiting, another one's log-in is the next.
+    #[tokio::test]
+    async fn one_address_does_not_hold_up_the_log_ins_of_another() {
+        let authenticator = authenticator([user("alice", HASH)]);
+        let turns = &authenticator.hashing.turns;
+        let (guesser, other) = (whose("192.0.2.9".parse().unwrap(), "alice"), "192.0.2.1");
+        let all = turns.take(&guesser, turns.free()).await.unwrap();
+        let mut crowd: Vec<_> = (0..100).map(|_| Box::pin(turns.take(&guesser, ROOM.memory))).collect();
+        for asked in &mut crowd {
+            assert!(std::future::poll_fn(|context| Poll::Ready(asked.as_mut().poll(context))).await.is_pending());
+        }
+        let mut login = pin!(attempt(&authenticator, "alice", "secret", other));
+        assert!(std::future::poll_fn(|context| Poll::Ready(login.as_mut().poll(context))).await.is_pending());
+        drop(all);
+        assert_eq!(login.await.as_deref(), Ok("alice"), "nobody of the crowd has looked at its turn");
     }
 }

@@ -14,7 +14,7 @@ mod user_name;
 mod users_conf;
 
 pub use account::Account;
-pub use authenticator::{Authenticator, Failure};
+pub use authenticator::{Authenticator, Failure, Room};
 pub use finding::{Finding, Place};
 pub use password::{BadSecret, Secret, Unhashable, hash_password};
 pub use roster::{AnonymousUser, Roster, RosterChanges, RosterSources, SingleUser, UsersText};

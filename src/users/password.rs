@@ -74,6 +74,13 @@ impl Secret {
         matches!(self.0, Kind::Plain(_))
     }
 
+    /// The memory that checking a password takes, in KiB; next to none for all but argon2id.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        let Kind::Argon2id(hash) = &self.0 else { return 0 };
+        Params::try_from(&**hash).map_or(0, |params| params.block_count() * Block::SIZE / 1024)
+    }
+
     /// Whether this is the password. Takes the same time right or wrong; for a hash that is long (10 ms to seconds),
     /// so call it off the reactor unless it [`is_plain`](Self::is_plain).
     #[must_use]

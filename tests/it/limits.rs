@@ -3,3 +3,4 @@
 mod logins;
 mod rates;
 mod sessions;
+mod turns;

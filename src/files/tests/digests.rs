@@ -6,7 +6,8 @@ use sha2::{Digest as _, Sha256};
 use std::cell::Cell;
 
 fn hex(ground: &Ground, algorithm: Algorithm, start: u64, end: Option<u64>) -> Result<String, FileError> {
-    Ok(ground.home.digest(&path("file"), algorithm, start, end, || true)?.hex)
+    let summed = ground.home.summing(&path("file"), algorithm, start, end)?.read_on(|| true)?;
+    Ok(summed.expect("nothing is left").hex)
 }
 
 #[test]
@@ -43,7 +44,8 @@ fn ranges() {
         let want: String = Sha256::digest(&content[start..end]).iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex(&ground, Algorithm::Sha256, start as u64, Some(end as u64)).unwrap(), want, "{start}..{end}");
     }
-    let whole = ground.home.digest(&path("file"), Algorithm::Crc32, 7, None, || true).unwrap();
+    let mut rest = ground.home.summing(&path("file"), Algorithm::Crc32, 7, None).unwrap();
+    let whole = rest.read_on(|| true).unwrap().unwrap();
     assert_eq!((whole.start, whole.end), (7, 300_000));
     for (start, end) in [(300_001, None), (0, Some(300_001)), (5, Some(4))] {
         let result = hex(&ground, Algorithm::Md5, start, end);
@@ -52,14 +54,21 @@ fn ranges() {
 }
 
 #[test]
-fn nobody_waits_for_it_any_more() {
+fn a_sum_that_is_interrupted_goes_on_where_it_was() {
     let ground = Ground::new();
-    fs::File::create(ground.at("file")).unwrap().set_len(1 << 40).unwrap();
-    let asked = Cell::new(0);
-    let result = ground.home.digest(&path("file"), Algorithm::Crc32, 0, None, || {
-        asked.set(asked.get() + 1);
-        asked.get() < 5
-    });
-    assert!(matches!(result, Err(FileError::Cancelled)), "{result:?}");
-    assert_eq!(asked.get(), 5);
+    let content: Vec<u8> = (0..1_000_000u32).map(|number| number.to_le_bytes()[0] ^ number.to_le_bytes()[1]).collect();
+    ground.file("file", &content);
+    for algorithm in Algorithm::ALL {
+        let whole = hex(&ground, algorithm, 0, None).unwrap();
+        let mut summing = ground.home.summing(&path("file"), algorithm, 0, None).unwrap();
+        let (mut pauses, reads) = (0, Cell::new(0));
+        let summed = loop {
+            let two_blocks = || reads.replace(reads.get() + 1) % 3 < 2;
+            match summing.read_on(two_blocks).unwrap() {
+                Some(digest) => break digest,
+                None => pauses += 1,
+            }
+        };
+        assert_eq!((pauses, summed.hex), (3, whole));
+    }
 }

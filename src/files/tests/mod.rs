@@ -165,7 +165,7 @@ const READING: [Operation; 6] = [
     ("facts", |home, path| home.facts(path).map(drop)),
     ("list", |home, path| home.list(path).map(drop)),
     ("retrieve", |home, path| home.retrieve(path, 0).map(drop)),
-    ("digest", |home, path| home.digest(path, super::Algorithm::Crc32, 0, None, || true).map(drop)),
+    ("digest", |home, path| home.summing(path, super::Algorithm::Crc32, 0, None).map(drop)),
     ("free_space", |home, path| home.free_space(path).map(drop)),
 ];
 

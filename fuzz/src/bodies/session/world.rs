@@ -56,7 +56,7 @@ impl World {
         let address = own_address();
         let service = Arc::new(service(&folder, address));
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let sums = service.sums.available_permits();
+        let sums = service.sums.free();
         let world = Self { runtime, service, sums, address, folder, before: RefCell::default() };
         for name in ["outside", "bob", "reader", "anonymous"] {
             world.furnish(name);
@@ -101,7 +101,7 @@ impl World {
         assert_eq!(passive.open_ports(), 0, "passive ports");
         // A sum that was aborted may be at its last block.
         let all_back = async {
-            while sums.available_permits() != self.sums {
+            while sums.free() != self.sums {
                 sleep(Duration::from_millis(1)).await;
             }
         };
