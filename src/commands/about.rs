@@ -146,13 +146,13 @@ impl Anyone for Stat {
     }
 }
 
+/// No address is in it: behind NAT the server's own is that of a network that is none of the client's business.
 fn session_status(session: &Session, phase: &Phase) -> Vec<Vec<u8>> {
-    let mut lines = vec![format!("Connected to: {}", session.local())];
-    match phase {
-        Phase::Greeted { named: None, .. } => lines.push("Waiting for username.".to_owned()),
-        Phase::Greeted { named: Some(_), .. } => lines.push("Waiting for password.".to_owned()),
-        Phase::LoggedIn(member) => lines.extend(member_status(session, member)),
-    }
+    let lines = match phase {
+        Phase::Greeted { named: None, .. } => vec!["Waiting for username.".to_owned()],
+        Phase::Greeted { named: Some(_), .. } => vec!["Waiting for password.".to_owned()],
+        Phase::LoggedIn(member) => member_status(session, member),
+    };
     lines.into_iter().map(String::into_bytes).collect()
 }
 

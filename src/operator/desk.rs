@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::peer::is_one_user;
 use super::wire::{self, Answer, LONGEST, PATIENCE, RELOAD_PATIENCE, Request};
 use crate::observe::events::{self, SessionId};
 use crate::session::{Overview, Service};
@@ -188,7 +189,7 @@ impl Reception {
 /// Who asks, if root or our own user does.
 fn admit(stream: &UnixStream, own: u32) -> Option<u32> {
     let uid = stream.peer_cred().ok()?.uid();
-    if uid == own || uid == 0 {
+    if (uid == own || uid == 0) && is_one_user(uid) {
         return Some(uid);
     }
     events::not_the_operator(uid);
@@ -198,7 +199,14 @@ fn admit(stream: &UnixStream, own: u32) -> Option<u32> {
 /// Says why. There is room for it in a socket that was never used.
 fn turn_away(stream: &UnixStream) {
     let uid = geteuid();
-    let why = Answer::refused(format!("only root and the user of the server may ask, which is uid {uid}"));
+    let why = Answer::refused(if is_one_user(uid.as_raw()) {
+        format!("only root and the user of the server may ask, which is uid {uid}")
+    } else {
+        format!(
+            "only root may ask: the server runs as uid {uid}, by which the kernel shows every user that the user namespace \
+             does not know; run it as another uid (run_as)"
+        )
+    });
     if let Ok(line) = wire::line(&why) {
         let _ = stream.try_write(line.as_bytes());
     }

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use nix::unistd::geteuid;
 
+use super::peer::is_one_user;
 use super::wire::{self, Answer, PATIENCE, RELOAD_PATIENCE, Request};
 use super::{screen, table};
 use crate::session::{Overview, Seen};
@@ -123,7 +124,7 @@ fn believe(stream: &UnixStream, settings: &Settings) -> Result<(), String> {
     let mut believed = vec![geteuid().as_raw(), 0];
     believed.extend(settings.run_as.wanted().map(|(uid, _)| uid));
     believed.dedup();
-    if believed.contains(&server.uid()) {
+    if believed.contains(&server.uid()) && is_one_user(server.uid()) {
         return Ok(());
     }
     let believed: Vec<_> = believed.iter().map(u32::to_string).collect();

@@ -11,10 +11,11 @@
 //! The socket is an abstract one of Linux: it has a name and no file, so it works on a read-only file system, and is gone
 //! with the server. Anybody of the network namespace may connect to such a socket, or take the name before the server does.
 //! So each side looks who the other one is, as the kernel says: the server answers root and its own user, and the commands
-//! believe root and that user.
+//! believe root and that user, unless its number stands for many.
 
 mod desk;
 mod errand;
+mod peer;
 mod screen;
 mod table;
 mod wire;

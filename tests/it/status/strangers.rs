@@ -43,6 +43,35 @@ fn another_user_is_refused_and_told() {
     assert_eq!(sessions(&server).len(), 1);
 }
 
+/// In a user namespace that does not know them, all the users of the machine look like one, and that may be the server's.
+#[test]
+fn a_user_whom_the_user_namespace_does_not_know_is_not_the_server() {
+    let setup = Setup::new().program(&["/usr/bin/unshare", "--user", "--map-user=65534", "--map-group=65534", PROGRAM]);
+    let mut server = setup.start();
+    let mut client = Client::login(server.address, "bob");
+    for arguments in [&["status"][..], &["kick", "1"], &["reload"]] {
+        let output = asked_by_a_stranger(&server, arguments);
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert!(complaint.starts_with("only root may ask: the server runs as uid 65534, by which"), "{complaint}");
+        assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(1), b"".as_slice()));
+    }
+    server.wait_for_line("not the operator");
+    client.ask("NOOP", "200");
+}
+
+/// And the other way round: who asks from such a namespace does not believe that the server is its own.
+#[test]
+fn a_server_whom_the_user_namespace_does_not_know_is_not_believed() {
+    let server = Setup::new().start();
+    let called = operator(&server, &["kick", "1"]);
+    let mut command = Command::new("/usr/bin/unshare");
+    command.args(["--user", "--map-user=65534", "--map-group=65534", PROGRAM, "kick", "1"]).env_clear();
+    let output = command.envs(called.get_envs().filter_map(|(name, value)| Some((name, value?)))).output().unwrap();
+    let complaint = String::from_utf8(output.stderr).unwrap();
+    assert!(complaint.contains("belongs to process") && complaint.contains("uid 65534"), "{complaint}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
 /// It is root who asks, and a server that is somebody else by `run_as`.
 #[test]
 fn root_asks_a_server_that_is_not_root_any_more() {
