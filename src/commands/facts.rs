@@ -32,14 +32,11 @@ impl Command for Size {
 impl Members for Size {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         let path = member.path(session, &self.0)?;
-        let found = member.facts(session, path).await?;
+        let size = member.size(session, path).await?;
         if member.representation == Representation::Ascii {
             return say(replies::no_size_in_ascii());
         }
-        say(match found.kind {
-            Kind::File => replies::number(found.size),
-            _ => replies::unavailable("Not a regular file."),
-        })
+        say(replies::number(size))
     }
 }
 

@@ -28,7 +28,6 @@ use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
 use super::jail::facts_of_stat;
 use super::manage::refuse_control_bytes;
-use super::partial;
 use super::place::Place;
 use super::retrieval::Retrieval;
 use super::upload::PendingUpload;
@@ -182,20 +181,13 @@ impl Home {
         })
     }
 
-    /// As [`Home::facts_to_resume`], of a file that is there and no link, and has no partial.
+    /// As [`Home::facts`], of a file that is there and no link.
     #[must_use]
     pub fn facts_at_once(&self, path: &VirtualPath) -> Option<Facts> {
         self.ask(Permission::List).ok()?;
-        let name = Path::new(OsStr::from_bytes(path.file_name()?));
         self.ledger().nearby.look(|| {
-            let directory = open(self.root(), path.parent().beneath_home(), OFlags::PATH | OFlags::DIRECTORY)?;
-            let found = fstat(open(&directory, name, OFlags::PATH | OFlags::NOFOLLOW)?).ok().filter(is_regular)?;
-            if let Some(partial) = partial::kept_name(self, path) {
-                let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let there = openat2(&directory, &partial, flags, Mode::empty(), resolving());
-                there.err().filter(|&error| error == Errno::NOENT)?;
-            }
-            Some(facts_of_stat(&found))
+            let found = open(self.root(), path.beneath_home(), OFlags::PATH | OFlags::NOFOLLOW)?;
+            fstat(found).ok().filter(is_regular).map(|found| facts_of_stat(&found))
         })
     }
 

@@ -54,6 +54,8 @@ pub enum FileError {
     OsDenied,
     /// Busy or locked at the moment.
     TryAgain,
+    /// An upload that is to replace the file was interrupted: its end is not the end of the file.
+    Interrupted,
     /// This process or the machine has no free file descriptor.
     TooManyOpen,
     /// Source and target are on different file systems.
@@ -139,6 +141,7 @@ impl fmt::Display for FileError {
             Self::ControlByte => "a new name holds a control byte",
             Self::OsDenied => "the operating system denies it to the server",
             Self::TryAgain => "busy at the moment",
+            Self::Interrupted => "an upload that is to replace the file was interrupted",
             Self::TooManyOpen => "out of file descriptors",
             Self::CrossDevice => "source and target are on different file systems",
             Self::NoUniqueName => "no free name was found",

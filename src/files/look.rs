@@ -2,10 +2,9 @@
 
 use nix::sys::statvfs::fstatvfs;
 
-use super::jail::{facts_of, facts_of_stat};
-use super::place::Place;
+use super::jail::facts_of;
 use super::{DirectoryStream, FileError, Home, partial};
-use crate::listing::Facts;
+use crate::listing::{Facts, Kind};
 use crate::path::VirtualPath;
 use crate::settings::Permission;
 
@@ -30,23 +29,19 @@ impl Home {
         Ok(facts_of(&self.root().metadata(path.beneath_home())?))
     }
 
-    /// What a client must know to go on with an upload that broke: the partial's facts where this user has one for `path`,
-    /// else those of the file. Whoever took the size of an old file for that of its broken replacement would glue the end
-    /// of the new one to the beginning of the old.
+    /// The size of the file `path` in bytes, links followed. Where there is no file, and nothing else of that name, it is
+    /// how much of this user's interrupted upload to it is kept: clients resume by that number. While a session writes
+    /// the upload there is none to tell. No other question about a name is answered from an upload.
     ///
     /// # Errors
-    /// Needs `l`. See [`FileError`].
-    pub fn facts_to_resume(&self, path: &VirtualPath) -> Result<Facts, FileError> {
-        self.ask(Permission::List)?;
-        if self.keeper().is_some() && !path.is_root() {
-            // Where the place cannot be told, nothing could be kept there.
-            if let Ok((place, _)) = Place::find(self, path)
-                && let Some(left) = partial::kept(self, &place, path)?
-            {
-                return Ok(Facts { links: 1, ..facts_of_stat(&left) });
-            }
+    /// Needs `l`. See [`FileError`]; a directory is [`FileError::NotRegular`], as is a device.
+    pub fn size(&self, path: &VirtualPath) -> Result<u64, FileError> {
+        match self.facts(path) {
+            Ok(Facts { kind: Kind::File, size, .. }) => Ok(size),
+            Ok(_) => Err(FileError::NotRegular),
+            Err(FileError::NotFound) => partial::size_kept(self, path)?.ok_or(FileError::NotFound),
+            Err(error) => Err(error),
         }
-        self.facts(path)
     }
 
     /// The entries of the directory `path`, in no order, without `.` and `..`.

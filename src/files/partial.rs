@@ -15,7 +15,7 @@ use rustix::fs::{
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
-use super::place::Place;
+use super::place::{Place, Standing};
 use super::{FileError, Home};
 use crate::path::{RESERVED_PREFIX, VirtualPath};
 
@@ -48,6 +48,21 @@ pub(super) fn kept(home: &Home, place: &Place, path: &VirtualPath) -> Result<Opt
         Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile => Ok(Some(found)),
         Ok(_) | Err(Errno::NOENT) => Ok(None),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// How many bytes the partial has that its user may go on with, where nothing has the name `path` and nobody writes to the
+/// partial.
+pub(super) fn size_kept(home: &Home, path: &VirtualPath) -> Result<Option<u64>, FileError> {
+    let Some(name) = kept_name(home, path) else { return Ok(None) };
+    let (place, standing) = Place::find(home, path)?;
+    if !matches!(standing, Standing::Nothing) {
+        return Ok(None);
+    }
+    match open_idle(&place.directory, &name) {
+        Ok(idle) => Ok(idle.map(|file| file.metadata()).transpose()?.map(|found| found.len())),
+        Err(FileError::NotFound) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -105,19 +120,6 @@ impl Partial {
         let name = hidden(NOBODYS, &random);
         let file = make(&place.directory, &name, mode)?.ok_or(FileError::TryAgain)?;
         Ok(Self { place, name, file, stays: false })
-    }
-
-    /// A draft becomes its user's, who may go on with it from here on, unless one of the user's is there already.
-    pub(super) fn keep(&mut self, home: &Home, path: &VirtualPath) -> Result<(), FileError> {
-        let Some(name) = kept_name(home, path) else { return Ok(()) };
-        match rename_anew(&self.place.directory, &self.name, &name) {
-            Err(Errno::EXIST) => Ok(()),
-            renamed => {
-                renamed?;
-                (self.name, self.stays) = (name, true);
-                Ok(())
-            }
-        }
     }
 
     /// The one that its user goes on with. While another upload writes to it nobody else may.

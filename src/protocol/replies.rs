@@ -212,6 +212,8 @@ sentences! {
     file_too_large: OVER_ALLOCATION "File too large.",
     /// Something is scarce just now.
     try_again: FILE_BUSY "Resource temporarily unavailable. Try again later.",
+    /// APPE to a file while an upload that is to replace it is interrupted.
+    interrupted: FILE_UNAVAILABLE "An upload to this file was interrupted. Resume it with REST and STOR, or send all of it again with STOR.",
     /// The file system failed in a way that is not the client's.
     local_error: LOCAL_ERROR "Local error in processing.",
     /// RMD.
@@ -555,6 +557,7 @@ mod tests {
             invalid_name(),
             file_too_large(),
             try_again(),
+            interrupted(),
             local_error(),
             directory_changed(b"/a \"b\""),
             current_directory(b"/"),

@@ -79,14 +79,25 @@ impl Member {
         answered(session, hard_work(move || question(&home)).await)
     }
 
-    /// What must be known of a file to go on with it, as [`Home::facts_to_resume`] tells it. A refusal becomes its reply.
+    /// What is known of a name, as [`Home::facts`] tells it. A refusal becomes its reply.
     ///
     /// # Errors
     /// The reply to what the home refused.
     pub async fn facts(&self, session: &Session, path: VirtualPath) -> Result<Facts, Reply> {
         match self.home.facts_at_once(&path) {
             Some(facts) => Ok(facts),
-            None => self.ask(session, move |home| home.facts_to_resume(&path)).await,
+            None => self.ask(session, move |home| home.facts(&path)).await,
+        }
+    }
+
+    /// The size of a file, as [`Home::size`] tells it, in bytes. A refusal becomes its reply.
+    ///
+    /// # Errors
+    /// The reply to what the home refused.
+    pub async fn size(&self, session: &Session, path: VirtualPath) -> Result<u64, Reply> {
+        match self.home.facts_at_once(&path) {
+            Some(facts) => Ok(facts.size),
+            None => self.ask(session, move |home| home.size(&path)).await,
         }
     }
 

@@ -44,7 +44,7 @@ fn a_reset_anywhere_changes_nothing() {
         drop(data);
         bob.expect("426");
         assert_eq!(std::fs::read(&file).unwrap(), b"old", "after {count}");
-        bob.ask("SIZE file", &format!("213 {count}"));
+        bob.ask("SIZE file", "213 3");
     }
     bob.store("file", &new);
     assert_eq!(std::fs::read(&file).unwrap(), new);
@@ -90,8 +90,8 @@ fn an_upload_whose_session_is_gone_is_not_published() {
     drop(data);
     assert_eq!(std::fs::read(&file).unwrap(), b"old");
     let mut bob = Client::login(server.address, "bob");
-    bob.ask("SIZE file", "213 5");
-    bob.append("file", b"world");
+    bob.ask("SIZE file", "213 3");
+    bob.resume("file", 5, b"world");
     assert_eq!(std::fs::read(&file).unwrap(), b"helloworld");
 }
 
@@ -140,8 +140,8 @@ fn a_killed_server_leaves_whole_files() {
     let server = start();
     let mut bob = Client::login(server.address, "bob");
     assert_eq!(bob.retrieve("done"), b"done");
-    bob.ask("SIZE file", "213 5");
-    bob.append("file", b"world");
+    bob.ask("SIZE file", "213 3");
+    bob.resume("file", 5, b"world");
     assert_eq!(std::fs::read(&file).unwrap(), b"helloworld");
     assert_eq!(std::fs::read_dir(homes.path().join("bob")).unwrap().count(), 2);
 }

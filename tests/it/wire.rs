@@ -184,7 +184,14 @@ impl Client {
         self.reply()
     }
 
-    /// An upload that goes on where an earlier one ended.
+    /// An upload that goes on where an earlier one ended, at `offset`.
+    #[track_caller]
+    pub(crate) fn resume(&mut self, name: &str, offset: usize, bytes: &[u8]) {
+        self.ask(&format!("REST {offset}"), "350");
+        self.store(name, bytes);
+    }
+
+    /// An upload to the end of what is there.
     #[track_caller]
     pub(crate) fn append(&mut self, name: &str, bytes: &[u8]) {
         let mut data = self.open();

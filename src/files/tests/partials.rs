@@ -12,7 +12,7 @@ fn begin(home: &Home, name: &str, placement: Placement, content: &[u8]) -> crate
 }
 
 fn size(home: &Home, name: &str) -> Option<u64> {
-    home.facts_to_resume(&path(name)).ok().map(|facts| facts.size)
+    home.size(&path(name)).ok()
 }
 
 fn hidden(ground: &Ground) -> Vec<String> {
@@ -35,36 +35,65 @@ fn the_old_file_stands_until_the_swap() {
     assert_eq!(ground.names(), ["file"]);
 }
 
-/// The SIZE rule: who failed is told how far it came, everybody else what is there.
+/// An upload that broke is gone on with by its offset. APPE, which has none, goes on with it only where no file is.
 #[test]
-fn the_user_who_failed_goes_on_both_ways() {
-    for (placement, rest, want) in [
-        (Placement::At(5), &b"world"[..], "helloworld"),
-        (Placement::Append, b"world", "helloworld"),
-        (Placement::At(4), b"0", "hell0"),
-        (Placement::Replace, b"anew", "anew"),
-    ] {
-        let ground = Ground::new();
-        ground.file("file", "old text");
-        let (bob, eve) = (ground.kept_for("bob"), ground.kept_for("eve"));
-        drop(begin(&bob, "file", Placement::Replace, b"hello"));
-        assert_eq!((size(&bob, "file"), size(&eve, "file")), (Some(5), Some(8)));
-        let beyond = bob.store(&path("file"), Placement::At(6));
-        assert!(matches!(beyond, Err(FileError::BeyondEnd { offset: 6, size: 5 })), "{beyond:?}");
-        finish(bob.store(&path("file"), placement).unwrap(), rest).unwrap();
-        assert_eq!(ground.content("file"), want.as_bytes(), "{placement:?}");
-        assert_eq!(ground.names(), ["file"]);
+fn the_user_who_failed_goes_on() {
+    for old in [None, Some("old text")] {
+        for (placement, rest, want) in [
+            (Placement::At(5), &b"world"[..], "helloworld"),
+            (Placement::Append, b"world", "helloworld"),
+            (Placement::At(4), b"0", "hell0"),
+            (Placement::Replace, b"anew", "anew"),
+        ] {
+            let ground = Ground::new();
+            old.iter().for_each(|old| ground.file("file", old));
+            let bob = ground.kept_for("bob");
+            drop(begin(&bob, "file", Placement::Replace, b"hello"));
+            let beyond = bob.store(&path("file"), Placement::At(6));
+            assert!(matches!(beyond, Err(FileError::BeyondEnd { offset: 6, size: 5 })), "{beyond:?}");
+            let upload = bob.store(&path("file"), placement);
+            if placement == Placement::Append && old.is_some() {
+                assert!(matches!(upload, Err(FileError::Interrupted)), "{upload:?}");
+                assert_eq!(ground.content("file"), b"old text");
+                continue;
+            }
+            finish(upload.unwrap(), rest).unwrap();
+            assert_eq!(ground.content("file"), want.as_bytes(), "{placement:?}");
+            assert_eq!(ground.names(), ["file"]);
+        }
     }
 }
 
-/// Nothing came, and yet the size of the old file would mislead.
+/// The SIZE rule, for each state of the name, of an upload to it, and each user. Whatever asks for facts, bytes, sums or
+/// entries is told of the file, and so is SIZE where there is one.
 #[test]
-fn a_failure_at_the_first_byte_is_remembered_too() {
-    let ground = Ground::new();
-    ground.file("file", "old");
-    let bob = ground.kept_for("bob");
-    drop(begin(&bob, "file", Placement::Replace, b""));
-    assert_eq!(size(&bob, "file"), Some(0));
+fn all_speak_of_one_file() {
+    for old in [None, Some("old text")] {
+        for sent in [&b""[..], b"hello", b"longer than the old text"] {
+            for is_writing in [true, false] {
+                let ground = Ground::new();
+                old.iter().for_each(|old| ground.file("file", old));
+                let (bob, eve) = (ground.kept_for("bob"), ground.kept_for("eve"));
+                let upload = begin(&bob, "file", Placement::Replace, sent);
+                let upload = is_writing.then_some(upload);
+                let there = old.map(|old| old.len() as u64);
+                for (home, is_bob) in [(&bob, true), (&eve, false), (&ground.home, false)] {
+                    let kept = (is_bob && !is_writing).then_some(sent.len() as u64);
+                    assert_eq!(size(home, "file"), there.or(kept), "{old:?} {sent:?} {is_writing} {is_bob}");
+                    let name = path("file");
+                    assert_eq!(home.facts(&name).ok().map(|facts| facts.size), there);
+                    assert_eq!(fetch(home, &name, 0).ok().map(|bytes| bytes.len() as u64), there);
+                    let sum = home.summing(&name, crate::files::Algorithm::Crc32, 0, None).ok();
+                    assert_eq!(sum.map(|mut sum| sum.read_on(|| true).unwrap().unwrap().end), there);
+                    let entries = home.list(&VirtualPath::root()).unwrap().map(Result::unwrap);
+                    assert_eq!(entries.map(|(_, facts)| facts.size).collect::<Vec<_>>(), Vec::from_iter(there));
+                }
+                drop(upload);
+                ground.directory("other");
+                assert!(matches!(bob.size(&path("other")), Err(FileError::NotRegular)));
+            }
+        }
+    }
 }
 
 #[test]
@@ -94,10 +123,9 @@ fn two_writers_of_one_name() {
 #[test]
 fn a_partial_in_use_is_busy() {
     let ground = Ground::new();
-    ground.file("file", "old text");
     let bob = ground.kept_for("bob");
     let first = begin(&bob, "file", Placement::Replace, b"hello");
-    assert_eq!(size(&bob, "file"), Some(5));
+    assert_eq!(size(&bob, "file"), None);
     for placement in [Placement::At(5), Placement::Append] {
         let second = bob.store(&path("file"), placement).unwrap().begin();
         assert!(matches!(second, Err(FileError::TryAgain)), "{second:?}");
@@ -132,10 +160,9 @@ fn a_long_file_is_appended_to_in_place() {
     let bob = ground.kept_for("bob");
     drop(begin(&bob, "long", Placement::Append, b"broken"));
     assert_eq!(fs::metadata(ground.at("long")).unwrap().len(), LONG);
-    let left = size(&bob, "long").unwrap();
-    begin(&bob, "long", Placement::At(left), b"whole").commit().unwrap();
-    let end = if left > LONG { &b"brokenwhole"[..] } else { b"whole" };
-    assert_eq!(fetch(&bob, &path("long"), LONG).unwrap(), end);
+    assert_eq!(size(&bob, "long"), Some(LONG));
+    begin(&bob, "long", Placement::At(LONG), b"whole").commit().unwrap();
+    assert_eq!(fetch(&bob, &path("long"), LONG).unwrap(), b"whole");
 }
 
 /// F31: what was removed or moved meanwhile is not written to, wherever it is now.

@@ -143,8 +143,7 @@ fn begin_extended(
     if !Seen::of(&fstat(&old)?).is_same(&seen) {
         return Err(FileError::TryAgain);
     }
-    // Killed in the midst of the copy, the server must not leave it as what came of an upload: whoever appends to half a
-    // copy loses the other half.
+    // A copy is never kept as what came of an upload: the file is there to be gone on with, and SIZE tells its end.
     let mut partial = Partial::draft(place, seen.mode & 0o777)?;
     let mut charge = home.charge(seen.size, 0);
     let is_shared = ioctl_ficlone(&partial.file, &old).is_ok();
@@ -152,7 +151,7 @@ fn begin_extended(
         return begin_tail(home, path, &partial.place, seen);
     }
     let filled = fill(&home, &mut partial, &mut charge, &old, offset, is_shared);
-    if let Err(error) = filled.and_then(|()| partial.keep(&home, path)) {
+    if let Err(error) = filled {
         charge.shrink(0);
         return Err(error);
     }

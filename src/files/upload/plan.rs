@@ -86,7 +86,8 @@ impl Home {
         self.plan_on(place, seen, path, placement)
     }
 
-    /// What came of an upload that broke is gone on with before the file itself is.
+    /// What came of an upload that broke is gone on with before the file itself is. APPE says no offset: where there is a
+    /// file as well, its client means the end of that file, or of the other.
     fn plan_on(
         &self,
         place: Place,
@@ -96,10 +97,11 @@ impl Home {
     ) -> Result<Plan, FileError> {
         if let Some(left) = partial::kept(self, &place, path)? {
             let size = left.st_size.cast_unsigned();
-            return match placement {
-                Placement::At(offset) if offset > size => Err(FileError::BeyondEnd { offset, size }),
-                Placement::At(offset) => Ok(Plan::Resumed(place, offset)),
-                _ => Ok(Plan::Resumed(place, size)),
+            return match (placement, seen) {
+                (Placement::At(offset), _) if offset > size => Err(FileError::BeyondEnd { offset, size }),
+                (Placement::At(offset), _) => Ok(Plan::Resumed(place, offset)),
+                (_, Some(_)) => Err(FileError::Interrupted),
+                (_, None) => Ok(Plan::Resumed(place, size)),
             };
         }
         match (seen, placement) {

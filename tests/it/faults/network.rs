@@ -116,8 +116,8 @@ fn a_client_that_vanishes_in_an_upload_leaves_the_old_file_and_what_came() {
     wire.host.run(|| {
         let mut next = Client::login(address, "bob");
         assert_eq!(next.retrieve("file"), b"old");
-        next.ask("SIZE file", "213 7");
-        next.append("file", b"world");
+        next.ask("SIZE file", "213 3");
+        next.resume("file", 7, b"world");
         assert_eq!(next.retrieve("file"), b"hello, world");
     });
 }
