@@ -1,11 +1,11 @@
 //! How HTTP is spoken: what is refused, and what is bounded.
 
-use std::io::Read;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 
 use super::{get, request, speak};
 use crate::harness::{TestServer, set};
-use crate::wire::Client;
+use crate::wire::{Client, PATIENCE, stream_from, wait_until};
 
 fn server(listen: &str) -> TestServer {
     TestServer::start(|settings| {
@@ -56,21 +56,60 @@ fn what_is_no_http_and_what_is_too_long_is_refused() {
     assert_eq!(get(http, "/livez").0, 200);
 }
 
-/// Those who say nothing take no session's place, no more than so many, and not for long.
+/// Whether the server has closed it.
+fn is_closed(stream: &mut TcpStream) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    matches!(stream.read(&mut [0]), Ok(0))
+}
+
+fn silent(http: SocketAddr, count: usize) -> Vec<TcpStream> {
+    (0..count).map(|_| TcpStream::connect(http).unwrap()).collect()
+}
+
+/// One peer that holds as many connections as there are does not keep a probe waiting, be it from another address or
+/// from its own. Those who say nothing take no session's place.
 #[test]
-fn silent_connections_are_bounded_in_number_and_time_and_are_no_sessions() {
+fn a_probe_is_answered_whoever_holds_connections() {
     let server = server("127.0.0.1:0");
     let http = server.http.unwrap();
-    let mut silent: Vec<_> = (0..80).map(|_| TcpStream::connect(http).unwrap()).collect();
+    let mut silent = silent(http, 80);
     // max_cons is 1.
     Client::login(server.address, "bob").ask("QUIT", "221");
-    // Its turn comes when one of them has had its time.
+    let mut probe = stream_from("127.0.0.2".parse().unwrap(), http).unwrap();
+    probe.write_all(b"GET /livez HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    probe.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.0 200"), "{answer}");
     assert_eq!(get(http, "/livez").0, 200);
-    let is_closed = |stream: &mut TcpStream| {
-        stream.set_nonblocking(true).unwrap();
-        matches!(stream.read(&mut [0]), Ok(0))
-    };
-    assert!(silent.iter_mut().any(is_closed), "it was answered before");
+    // Those that came last are heard all the same: no time was up.
+    let mut last = silent.pop().unwrap();
+    assert!(!is_closed(&mut last));
+    last.set_nonblocking(false).unwrap();
+    last.write_all(b"GET /livez HTTP/1.0\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    last.read_to_string(&mut answer).unwrap();
+    assert!(answer.ends_with("alive\n"), "{answer}");
+}
+
+/// Connections are bounded in number: those that came first are closed for those that come.
+#[test]
+fn there_are_so_many_connections_and_no_more() {
+    let server = server("127.0.0.1:0");
+    let mut silent = silent(server.http.unwrap(), 80);
+    wait_until("the first are closed", || silent[..16].iter_mut().all(is_closed));
+    assert!(!silent[16..].iter_mut().any(is_closed));
+}
+
+/// One who never ends its request is closed in time.
+#[test]
+fn a_head_that_does_not_end_is_not_waited_for() {
+    let server = server("127.0.0.1:0");
+    let mut slow = TcpStream::connect(server.http.unwrap()).unwrap();
+    slow.write_all(b"GET /livez HTTP/1.1\r\nA: ").unwrap();
+    slow.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut rest = Vec::new();
+    slow.read_to_end(&mut rest).unwrap();
+    assert!(!rest.ends_with(b"alive\n"));
 }
 
 #[test]
