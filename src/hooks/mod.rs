@@ -130,20 +130,19 @@ impl Rules {
 /// Whether anybody is told of anything.
 #[must_use]
 pub fn is_anybody_told(settings: &Settings) -> bool {
-    hooks(settings).iter().any(|hook| hook.is_somebody())
+    all(settings).iter().any(|(_, hook)| hook.is_somebody())
 }
 
 /// Whether somebody is told by HTTP over TLS.
 #[must_use]
 pub fn is_trust_needed(settings: &Settings) -> bool {
-    hooks(settings).iter().any(|hook| matches!(hook, Hook::Web(address) if address.secure))
+    all(settings).iter().any(|(_, hook)| matches!(hook, Hook::Web(address) if address.secure))
 }
 
 /// Who is told of what, and where it waits; nothing if nobody is told of anything.
 #[must_use]
 pub fn in_words(settings: &Settings) -> Vec<String> {
-    let kinds = [Kind::Upload, Kind::Delete, Kind::Rename, Kind::Mkdir, Kind::Login];
-    let told = kinds.map(|kind| kind.hook(settings)).into_iter().filter(|(_, hook)| hook.is_somebody());
+    let told = all(settings).into_iter().filter(|(_, hook)| hook.is_somebody());
     let mut lines: Vec<String> = told.map(|(setting, hook)| format!("{setting}: {}", deliver::shown(hook))).collect();
     if !lines.is_empty() {
         let most =
@@ -153,8 +152,10 @@ pub fn in_words(settings: &Settings) -> Vec<String> {
     lines
 }
 
-fn hooks(settings: &Settings) -> [&Hook; 5] {
-    [&settings.on_upload, &settings.on_delete, &settings.on_rename, &settings.on_mkdir, &settings.on_login]
+/// Who is told of what, by the name of its setting.
+#[must_use]
+pub fn all(settings: &Settings) -> [(&'static str, &Hook); 5] {
+    [Kind::Upload, Kind::Delete, Kind::Rename, Kind::Mkdir, Kind::Login].map(|kind| kind.hook(settings))
 }
 
 fn open(directory: &Path) -> Result<Spool, String> {

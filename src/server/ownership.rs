@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +10,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat, getegid, geteuid};
 
+use super::mounts::Mounts;
 use crate::users::Roster;
 
 /// What the process cannot do at a place; the worst comes last.
@@ -99,7 +99,7 @@ fn complaint(place: &Path, lack: Lack) -> String {
     let shown = place.display();
     let mut line = format!("{shown} {belongs}, and this process is {uid}:{gid}: {consequence}");
     if lack != Lack::ReadOnlyMount {
-        let outside = mounted_from(place).unwrap_or_else(|| place.to_owned());
+        let outside = outside(&Mounts::of_this_process(), place).unwrap_or_else(|| place.to_owned());
         // An owner's own directory lacks a mode, not an owner.
         let command = if is_own(place) { "chmod u+rwx".to_owned() } else { format!("chown -R {uid}:{gid}") };
         line = format!("{line}; to mend it: {command} {}", quoted(&outside));
@@ -121,51 +121,10 @@ fn quoted(path: &Path) -> String {
 }
 
 /// Where a directory that is mounted into a container lies outside, where commands are to be had: the kernel tells what
-/// of its file system is mounted.
-fn mounted_from(place: &Path) -> Option<PathBuf> {
-    outside(&fs::read("/proc/self/mountinfo").ok()?, place)
-}
-
-/// The same from the text of the kernel (proc(5), mountinfo).
-fn outside(mounts: &[u8], place: &Path) -> Option<PathBuf> {
-    let mounts: Vec<Mount> = mounts.split(|&byte| byte == b'\n').filter_map(Mount::read).collect();
-    // Without a container a path is the path. Containers stand on layers.
-    mounts.iter().rfind(|mount| mount.point == Path::new("/")).filter(|root| root.is_layered)?;
-    // The innermost; of two on the same directory the last, which covers the other.
-    let mount = mounts.iter().filter(|mount| place.starts_with(&mount.point));
-    let mount = mount.max_by_key(|mount| mount.point.components().count())?;
-    let within = place.strip_prefix(&mount.point).ok()?;
-    // A volume that is a file system of its own has no path outside that could be known.
-    (mount.root != Path::new("/")).then(|| mount.root.join(within).components().collect())
-}
-
-/// A line of mountinfo.
-struct Mount {
-    root: PathBuf,
-    point: PathBuf,
-    is_layered: bool,
-}
-
-impl Mount {
-    fn read(line: &[u8]) -> Option<Self> {
-        let mut fields = line.split(|&byte| byte == b' ').skip(3);
-        let (root, point) = (unescaped(fields.next()?), unescaped(fields.next()?));
-        let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
-        Some(Self { root, point, is_layered: kind.windows(7).any(|part| part == b"overlay") })
-    }
-}
-
-/// Blanks and their like are written `\040`.
-fn unescaped(field: &[u8]) -> PathBuf {
-    let mut bytes = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((&byte, after)) = rest.split_first() {
-        let escaped = after.get(..3).filter(|_| byte == b'\\');
-        let octal = escaped.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
-        bytes.push(octal.unwrap_or(byte));
-        rest = if octal.is_some() { &after[3..] } else { after };
-    }
-    std::ffi::OsString::from_vec(bytes).into()
+/// of its file system is mounted. Without a container a path is the path. A volume that is a file system of its own has no
+/// path outside that could be known.
+fn outside(mounts: &Mounts, place: &Path) -> Option<PathBuf> {
+    mounts.is_root_layered().then(|| mounts.origin(place))?
 }
 
 #[cfg(test)]
@@ -192,11 +151,11 @@ mod tests {
             ("/mnt/x", None),
             ("/tmp", None),
         ] {
-            assert_eq!(outside(CONTAINER, Path::new(place)).as_deref(), want.map(Path::new), "{place}");
+            assert_eq!(outside(&Mounts::parse(CONTAINER), Path::new(place)).as_deref(), want.map(Path::new), "{place}");
         }
         // Outside of a container, a part of a file system that is mounted somewhere is found under that name.
         let host = b"20 1 8:1 /@root / rw - btrfs /dev/sda rw\n21 20 8:1 /@srv /srv rw shared:2 - btrfs /dev/sda rw\n";
-        assert_eq!(outside(host, Path::new("/srv")), None);
+        assert_eq!(outside(&Mounts::parse(host), Path::new("/srv")), None);
     }
 
     #[test]

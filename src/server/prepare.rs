@@ -3,15 +3,15 @@
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::exposure::{Home, exposed};
 use super::kernel_ports::first_given_out;
 use super::memory::{for_one_hash, memory};
+use super::ruling::ruling_files;
 use super::start::own_range;
 use crate::hooks::{self, Trust};
-use crate::path::{RESERVED_PREFIX, is_reserved};
 use crate::settings::{
     Loaded, Looks, Masquerade, Origin, Problem, Problems, Settings, Spot, Surroundings, TlsMode, Unnamed, examine,
 };
@@ -50,8 +50,8 @@ struct Complaint {
 }
 
 impl Complaints {
-    pub(super) fn one(line: String, looks: Looks) -> Self {
-        Self { list: vec![line.into()], looks }
+    pub(super) fn of(lines: Vec<String>, looks: Looks) -> Self {
+        Self { list: lines.into_iter().map(Complaint::from).collect(), looks }
     }
 
     /// As the log tells them.
@@ -91,8 +91,7 @@ pub(super) fn prepare_after(
         Err(problems) => (*problems.partial, told(&problems.list)),
     };
     let settings = &mut loaded.settings;
-    settings.home_root = current_directory.join(&settings.home_root);
-    settings.anonymous_path = current_directory.join(&settings.anonymous_path);
+    make_homes_absolute(settings, current_directory);
     settings.hook_spool = current_directory.join(&settings.hook_spool);
 
     let tls = if complaints.is_empty() { read_tls(before, &mut loaded, current_directory) } else { Ok(None) };
@@ -116,11 +115,12 @@ pub(super) fn prepare_after(
         complaints.push(complaint.into());
         None
     });
-    let in_reach = roster.as_ref().ok().and_then(|(roster, _)| spool_in_reach(&loaded, roster));
-    complaints.extend(in_reach.map(Complaint::from));
     let memory = memory(Path::new("/"));
     let too_large = roster.iter().flat_map(|(roster, _)| memory.map(|memory| hashes_too_large(roster, memory)));
     complaints.extend(too_large.flatten().map(Complaint::from));
+    if let Ok((roster, _)) = &roster {
+        complaints.extend(exposures(&loaded, roster, current_directory).into_iter().map(Complaint::from));
+    }
     match roster {
         Ok((roster, warnings)) if complaints.is_empty() => {
             let mut all = std::mem::take(&mut loaded.warnings);
@@ -196,25 +196,31 @@ fn read_trust(loaded: &mut Loaded, current_directory: &Path) -> Result<Option<Tr
     })
 }
 
-/// Clients must not read what others did, nor remove it before it was told: no name below their homes leads to the spool,
-/// unless one on the way is the server's own.
-fn spool_in_reach(loaded: &Loaded, roster: &Roster) -> Option<String> {
-    let spool = &loaded.settings.hook_spool;
-    let is_reached = |home: &Path| {
-        let below = spool.strip_prefix(home).ok();
-        below.is_some_and(|below| !below.iter().any(|name| is_reserved(name.as_bytes())))
-    };
-    let home = roster.accounts().map(|account| &account.home).find(|home| is_reached(home))?;
-    hooks::is_anybody_told(&loaded.settings).then(|| {
-        format!(
-            "{}: found {}, which clients at home in {} can reach; expected a directory outside of all homes, or one whose \
-             name begins with {}",
-            loaded.place("hook_spool"),
-            spool.display(),
-            home.display(),
-            String::from_utf8_lossy(RESERVED_PREFIX)
-        )
-    })
+/// A line for each file that rules the server and that clients could get at, by the homes of these users. The settings file
+/// that nobody named is also held against the homes that there are without it.
+pub(super) fn exposures(loaded: &Loaded, roster: &Roster, current_directory: &Path) -> Vec<String> {
+    let files = ruling_files(loaded, current_directory);
+    let mut lines = exposed(&files, homes(roster));
+    if let Some(bare) = &loaded.bare {
+        let mut bare = bare.as_ref().clone();
+        make_homes_absolute(&mut bare.settings, current_directory);
+        let mut settings_file = files;
+        settings_file.truncate(1);
+        if let Ok((roster, _)) = read_roster(&mut bare, current_directory) {
+            let more = exposed(&settings_file, homes(&roster));
+            lines.extend(more.into_iter().filter(|line| !lines.contains(line)).collect::<Vec<_>>());
+        }
+    }
+    lines
+}
+
+fn homes(roster: &Roster) -> impl Iterator<Item = Home<'_>> {
+    roster.accounts().map(|account| Home { user: &account.name, path: &account.home, permissions: account.permissions })
+}
+
+fn make_homes_absolute(settings: &mut Settings, current_directory: &Path) {
+    settings.home_root = current_directory.join(&settings.home_root);
+    settings.anonymous_path = current_directory.join(&settings.anonymous_path);
 }
 
 /// Users whose log-in would take more than the `memory` of the process, in KiB, and end it.
@@ -249,8 +255,7 @@ fn own_names(settings: &Settings) -> Vec<String> {
 fn users_file(loaded: &mut Loaded, current_directory: &Path) -> Result<Option<(String, Vec<u8>)>, String> {
     let Some(path) = &loaded.settings.users_file else { return Ok(None) };
     let absolute = current_directory.join(path);
-    let is_default = loaded.origins.get("users_file") == Some(&Origin::Default);
-    if is_default && !loaded.unnamed.users {
+    if !loaded.reads_users_file() {
         if Looks::is_there(&absolute) {
             loaded.warnings.push(Unnamed::came_later("users_file", path));
         }
@@ -258,7 +263,13 @@ fn users_file(loaded: &mut Loaded, current_directory: &Path) -> Result<Option<(S
     }
     match loaded.looks.read(&absolute) {
         Ok(text) => Ok(Some((path.display().to_string(), text))),
-        Err(error) if is_default && error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // Gone since the start: the reload misses it, if there was something in it.
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound
+                && loaded.origins.get("users_file") == Some(&Origin::Default) =>
+        {
+            Ok(None)
+        }
         Err(error) => {
             let place = loaded.place("users_file");
             Err(format!("{place}: found {}, which cannot be read ({error}), expected users.conf", path.display()))

@@ -13,7 +13,7 @@ use tokio::sync::mpsc::Receiver;
 
 use super::Slot;
 use super::panics::caught;
-use super::prepare::{Complaints, Prepared, prepare_after};
+use super::prepare::{Complaints, Prepared, exposures, prepare_after};
 use super::start::{build_service_after, fit_out};
 use super::watch::changed;
 use crate::blocking::off_reactor;
@@ -121,10 +121,18 @@ impl Reloader {
         let mut prepared =
             prepare_after(old.tls.as_ref(), (self.load)(&self.current_directory), &self.current_directory)?;
         let looks = prepared.loaded.looks.clone();
-        let refused = |why: String| Complaints::one(why, looks.clone());
+        let refused = |why: String| Complaints::of(vec![why], looks.clone());
         let certificate = other_certificate(&prepared, old).map_err(refused)?;
         self.nothing_was_emptied(&looks).map_err(refused)?;
+        let mut wrong = Vec::new();
         let need_restart = keep_those_read_at_start(&mut prepared.loaded.settings, &old.settings);
+        if !need_restart.is_empty() {
+            // The log and the spool stay where they are, and the homes may be others.
+            wrong.extend(exposures(&prepared.loaded, &prepared.roster, &self.current_directory));
+        }
+        if !wrong.is_empty() {
+            return Err(Complaints::of(wrong, looks));
+        }
         let settings = prepared.loaded.settings.differing(&old.settings);
         let users = prepared.roster.changes_since(old.authenticator.roster());
         let mut warnings = std::mem::take(&mut prepared.warnings);

@@ -40,6 +40,9 @@ pub struct Loaded {
     pub settings_file: Option<SettingsFile>,
     /// The files that secrets were read from, each with the variable that names it.
     pub secret_files: Vec<(String, PathBuf)>,
+    /// Where the settings file was not named: what the rest of the layers say without it, and nothing else. The file does not
+    /// decide whether it lies in a home.
+    pub bare: Option<Box<Loaded>>,
 }
 
 /// A settings file that is in force.
@@ -47,6 +50,8 @@ pub struct Loaded {
 pub struct SettingsFile {
     /// As it was named, so maybe relative.
     pub path: PathBuf,
+    /// Whether a variable or a flag names it.
+    pub is_named: bool,
     /// Whether a password, a token or a key is in it.
     pub holds_secret: bool,
 }
@@ -145,7 +150,12 @@ fn load_after(
     let (by_file, file) = file_layer(&by_variable, &by_flag, current_directory, &mut looks, unnamed);
     problems.splice(0..0, file.problems);
 
-    let layers = join(share.as_ref(), by_file, by_variable, by_flag);
+    let is_unnamed = file.found.as_ref().is_some_and(|found| !found.is_named);
+    let bare = is_unnamed.then(|| {
+        let layers = join(share.as_ref(), &Layer::default(), &by_variable, &by_flag);
+        Box::new(Loaded { origins: origins(&layers), unnamed, ..Loaded::from(Settings::read(&layers).0) })
+    });
+    let layers = join(share.as_ref(), &by_file, &by_variable, &by_flag);
     let (settings, mut value_problems) = Settings::read(&layers);
     problems.append(&mut value_problems);
     let mut loaded = Loaded {
@@ -158,6 +168,7 @@ fn load_after(
         unnamed,
         settings_file: file.found,
         secret_files,
+        bare,
     };
     match (file.ignored, &loaded.share) {
         (Some(path), Some(share)) => loaded.notes.push(share.leaves_out(&path)),
@@ -212,11 +223,18 @@ impl From<Settings> for Loaded {
             unnamed: Unnamed { settings: true, users: true },
             settings_file: None,
             secret_files: Vec::new(),
+            bare: None,
         }
     }
 }
 
 impl Loaded {
+    /// Whether the users file is read: it is named, or was there at start.
+    #[must_use]
+    pub fn reads_users_file(&self) -> bool {
+        self.unnamed.users || self.origins.get("users_file") != Some(&Origin::Default)
+    }
+
     /// How a problem names one of these settings: by file and key, variable or flag.
     #[must_use]
     pub fn place(&self, name: &str) -> String {
@@ -279,7 +297,7 @@ fn file_layer(
             let holds_secret = values.keys().any(|key| Field::named(key).is_none_or(|field| field.secret));
             let (layer, problems) = known_keys(&path, values);
             let name = path.display().to_string();
-            let found = Some(SettingsFile { path, holds_secret });
+            let found = Some(SettingsFile { path, is_named: origin != Origin::Default, holds_secret });
             (layer, FoundFile { name, text: text.to_owned(), problems, found, ignored: None })
         }
         Err((line, complaint)) => {
@@ -338,10 +356,10 @@ fn read_secret(path: &Path, looks: &mut Looks) -> Result<String, String> {
     Ok(trimmed.unwrap_or(&text).to_owned())
 }
 
-fn join(share: Option<&Share>, by_file: Layer, by_variable: Layer, by_flag: Layer) -> Figment {
+fn join(share: Option<&Share>, by_file: &Layer, by_variable: &Layer, by_flag: &Layer) -> Figment {
     let defaults = Figment::from(Layer::defaults());
     let Some(share) = share else { return defaults.merge(by_file).merge(by_variable).merge(by_flag) };
     let given = defaults.merge(share.beneath()).merge(by_file).merge(by_variable);
-    let user: String = extract(&given.clone().merge(&by_flag), "user").unwrap_or_default();
+    let user: String = extract(&given.clone().merge(by_flag), "user").unwrap_or_default();
     given.merge(share.above(&user)).merge(by_flag)
 }

@@ -81,6 +81,12 @@ impl Setup {
         self
     }
 
+    /// Takes all variables away.
+    pub(crate) fn without_variables(mut self) -> Self {
+        self.environment.clear();
+        self
+    }
+
     pub(crate) fn arguments(mut self, arguments: &[&str]) -> Self {
         self.arguments.extend(arguments.iter().map(|&argument| argument.to_owned()));
         self
@@ -109,6 +115,11 @@ impl Setup {
     /// Runs it to its end, which comes by itself.
     pub(crate) fn run(&self) -> Output {
         self.command().output().unwrap()
+    }
+
+    /// The same with these arguments too.
+    pub(crate) fn run_with_arguments(&self, arguments: &[&str]) -> Output {
+        self.command().args(arguments).output().unwrap()
     }
 
     /// The same with this on standard input.

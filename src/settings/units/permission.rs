@@ -105,6 +105,12 @@ impl Permissions {
         self.0 & !Self::READ_ONLY.0 != 0
     }
 
+    /// Whether the content of files may be read: `r`.
+    #[must_use]
+    pub const fn has_read(self) -> bool {
+        self.contains(Permission::Retrieve)
+    }
+
     /// Those that are allowed, in the order they are written.
     pub fn iter(self) -> impl Iterator<Item = Permission> {
         Permission::ALL.into_iter().filter(move |&permission| self.contains(permission))
