@@ -17,10 +17,11 @@ use super::prepare::{Complaints, Prepared, exposures, prepare_after};
 use super::start::{build_service_after, fit_out};
 use super::watch::changed;
 use crate::blocking::off_reactor;
+use crate::hooks;
 use crate::observe::{TransferLog, events};
 use crate::operator::ReloadOrder;
 use crate::session::Service;
-use crate::settings::{Loaded, Looks, Problems, Settings};
+use crate::settings::{Hook, Loaded, Looks, Problems, Settings};
 use crate::tls::{Certificate, Tls};
 use crate::users::RosterChanges;
 
@@ -124,7 +125,7 @@ impl Reloader {
         let refused = |why: String| Complaints::of(vec![why], looks.clone());
         let certificate = other_certificate(&prepared, old).map_err(refused)?;
         self.nothing_was_emptied(&looks).map_err(refused)?;
-        let mut wrong = Vec::new();
+        let mut wrong = new_commands(&prepared.loaded, &old.settings);
         let need_restart = keep_those_read_at_start(&mut prepared.loaded.settings, &old.settings);
         if !need_restart.is_empty() {
             // The log and the spool stay where they are, and the homes may be others.
@@ -181,6 +182,24 @@ fn other_certificate(prepared: &Prepared, old: &Service) -> Result<Option<Certif
         Some(why) => Err(format!("{}: {why}", prepared.loaded.place("tls_cert"))),
         None => Ok(Some(new.clone())),
     }
+}
+
+/// A line for each command that is not the one that was run before: who may change a file shall not choose the programs of
+/// a server that runs.
+fn new_commands(loaded: &Loaded, old: &Settings) -> Vec<String> {
+    let pairs = hooks::all(&loaded.settings).into_iter().zip(hooks::all(old));
+    let lines = pairs.filter_map(|((name, new), (_, before))| match new {
+        Hook::Command(command) if new != before => {
+            let program = command.words.first()?;
+            let place = loaded.place(name);
+            Some(format!(
+                "{place}: found another command, {program}; which commands are run is decided at start only, so \
+                          restart the server to run it"
+            ))
+        }
+        _ => None,
+    });
+    lines.collect()
 }
 
 /// Puts the old values back; the names of those that had others.

@@ -1,4 +1,4 @@
-//! The same at a reload: nothing changes.
+//! The same at a reload: nothing changes, and which programs are run does not change at all.
 
 use std::os::unix::fs::symlink;
 
@@ -54,6 +54,38 @@ fn a_new_user_whose_home_holds_a_file_is_refused_with_all_else() {
     put(&server, SETTINGS, "enable_anonymous = true\nanonymous_perm = \"elw\"\nanonymous_path = \"conf/../conf\"\n");
     hang_up_in_vain(&mut server, "users.conf, which clients at home in ");
     assert!(!gets_in(server.address, "eve") && !gets_in(server.address, "anonymous"));
+    server.end();
+}
+
+#[test]
+fn which_commands_are_run_is_decided_at_start() {
+    let proof = tempfile::tempdir().unwrap();
+    let touch = |name: &str| format!("/usr/bin/touch {}", proof.path().join(name).display());
+    let spool = "hook_spool = \"spool\"\n";
+    let before = format!("{spool}on_login = \"{}\"\n", touch("first"));
+    let setup = Setup::new().file(SETTINGS, &before);
+    let mut server = setup.start();
+    for (text, name) in [
+        (format!("{spool}on_login = \"{}\"\n", touch("other")), "on_login"),
+        (format!("{before}on_delete = \"{}\"\n", touch("other")), "on_delete"),
+        (format!("{spool}on_upload = \"{}\"\n", touch("first")), "on_upload"),
+        (format!("{before}on_mkdir = \"/bin/true\"\nwelcome_msg = \"New\"\n"), "on_mkdir"),
+        (format!("{before}on_rename = \"/bin/true\"\n"), "on_rename"),
+    ] {
+        put(&server, SETTINGS, text);
+        hang_up_in_vain(&mut server, &format!("conf/settings.toml: {name}: found another command, /"));
+    }
+    Client::login(server.address, "bob").ask("QUIT", "221 Goodbye.");
+    Client::connect(server.address).expect("220 Welcome");
+    crate::wire::wait_until("the first command was run", || proof.path().join("first").exists());
+    // Receivers by HTTP may change, and a command may be taken away; then it is another one.
+    put(&server, SETTINGS, format!("{before}on_delete = \"http://127.0.0.1:1/\"\n"));
+    hang_up(&mut server);
+    put(&server, SETTINGS, spool);
+    hang_up(&mut server);
+    put(&server, SETTINGS, before);
+    hang_up_in_vain(&mut server, "on_login: found another command, /usr/bin/touch");
+    assert!(!proof.path().join("other").exists());
     server.end();
 }
 
