@@ -3,12 +3,14 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use cap_std::fs::{Dir, DirBuilder, DirBuilderExt, MetadataExt};
-use rustix::fs::{RenameFlags, renameat, renameat_with};
+use cap_std::fs::{Dir, DirBuilder, DirBuilderExt};
+use rustix::fs::{AtFlags, FileType, RenameFlags, Stat, renameat, renameat_with, unlinkat};
 use rustix::io::Errno;
 
 use super::jail::Held;
-use super::{FileError, Home, partial};
+use super::names::alone;
+use super::place::Place;
+use super::{FileError, Home, partial, seen};
 use crate::path::{VirtualPath, is_reserved};
 use crate::settings::Permission;
 
@@ -52,7 +54,12 @@ impl Home {
             }
             names.push(name);
         }
+        // What is remembered of a partial goes with it, and has the later name.
+        names.sort();
         for name in names {
+            if seen::remove_stray(&directory, &name)? {
+                continue;
+            }
             let Some(size) = partial::remove_idle(&directory, &name)? else { return Ok(false) };
             self.ledger().give_back(size);
         }
@@ -66,15 +73,25 @@ impl Home {
     pub fn delete(&self, path: &VirtualPath) -> Result<(), FileError> {
         self.ask(Permission::Delete)?;
         refuse_root(path)?;
-        let was_left = self.forget(path);
-        let _swapping = self.ledger().swapping();
-        let size = self.size_to_give_back(path);
-        match self.root().remove_file(path.beneath_home()).map_err(FileError::from) {
-            Ok(()) => self.ledger().give_back(size),
-            Err(FileError::NotFound) if was_left => {}
+        let place = self.place_of(path)?;
+        let removed = alone([place.key()?], || {
+            let _swapping = self.ledger().swapping();
+            let size = self.size_to_give_back(&place);
+            unlinkat(&place.directory, &place.name, AtFlags::empty())?;
+            self.ledger().give_back(size);
+            Ok(())
+        });
+        match removed {
+            Ok(()) => drop(self.forget(path)),
+            Err(FileError::NotFound) if self.forget(path) => {}
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// The name as it is, no link followed.
+    fn place_of(&self, path: &VirtualPath) -> Result<Place, FileError> {
+        Place::open(self, path.parent().beneath_home(), OsStr::from_bytes(path.file_name().unwrap_or_default()))
     }
 
     /// Drops what is kept of a broken upload to `path`; tells whether there was any.
@@ -85,13 +102,14 @@ impl Home {
         left.is_some()
     }
 
-    /// The bytes that go with the name `path`, where anybody counts them.
-    fn size_to_give_back(&self, path: &VirtualPath) -> u64 {
+    /// The bytes that go with a name, where anybody counts them.
+    fn size_to_give_back(&self, place: &Place) -> u64 {
         if !self.ledger().counts() {
             return 0;
         }
-        let found = self.root().symlink_metadata(path.beneath_home());
-        found.ok().filter(|found| found.is_file() && found.nlink() == 1).map_or(0, |found| found.len())
+        let is_counted =
+            |found: &Stat| FileType::from_raw_mode(found.st_mode) == FileType::RegularFile && found.st_nlink == 1;
+        place.look().ok().filter(is_counted).map_or(0, |found| found.st_size.cast_unsigned())
     }
 
     /// Whether `path` names something that [`Home::rename`] could move: what RNFR asks.
@@ -116,41 +134,26 @@ impl Home {
         refuse_root(from)?;
         refuse_root(to)?;
         refuse_control_bytes(to)?;
-        let _swapping = self.ledger().swapping();
-        // Renamed to itself, or to another of its own names, a file replaces nothing.
-        let same = |path: &VirtualPath| {
-            let found = self.root().symlink_metadata(path.beneath_home()).ok()?;
-            Some((found.dev(), found.ino()))
-        };
-        let replaced = if self.may_replace() && self.ledger().counts() && same(from) != same(to) {
-            self.size_to_give_back(to)
-        } else {
-            0
-        };
-        if self.may_replace() {
-            self.root().rename(from.beneath_home(), self.root(), to.beneath_home())?;
-        } else {
-            self.rename_to_free_name(from, to)?;
-        }
-        self.ledger().give_back(replaced);
+        let (source, target) = (self.place_of(from)?, self.place_of(to)?);
+        alone([source.key()?, target.key()?], || self.rename_alone(&source, &target))?;
         // What broke on the way to either name was meant for the file that had it before.
         self.forget(from);
         self.forget(to);
         Ok(())
     }
 
-    /// Renames, unless the name is taken: the kernel looks and acts at once.
-    fn rename_to_free_name(&self, from: &VirtualPath, to: &VirtualPath) -> Result<(), FileError> {
-        let [source, target] = [from, to].map(|path| self.root().open_dir(path.parent().beneath_home()));
-        let [old, new] = [from, to].map(|path| OsStr::from_bytes(path.file_name().unwrap_or_default()));
-        let (source, target) = (source?, target?);
-        match renameat_with(&source, old, &target, new, RenameFlags::NOREPLACE) {
-            Ok(()) => Ok(()),
-            Err(Errno::EXIST) => Err(FileError::MayNotReplace),
-            // Some network file systems cannot, and it is also said of a directory that shall be moved into itself.
-            Err(Errno::INVAL) => rename_in_two_steps(&source, old, &target, new),
-            Err(error) => Err(std::io::Error::from(error).into()),
+    fn rename_alone(&self, source: &Place, target: &Place) -> Result<(), FileError> {
+        if !self.may_replace() {
+            return rename_to_free_name(source, target);
         }
+        let _swapping = self.ledger().swapping();
+        // Renamed to itself, or to another of its own names, a file replaces nothing.
+        let same = |place: &Place| place.look().ok().map(|found| (found.st_dev, found.st_ino));
+        let replaced =
+            if self.ledger().counts() && same(source) != same(target) { self.size_to_give_back(target) } else { 0 };
+        renameat(&source.directory, &source.name, &target.directory, &target.name)?;
+        self.ledger().give_back(replaced);
+        Ok(())
     }
 
     /// Sets the permission bits of a file or directory; only `0o777` of `mode` count. The home itself keeps its own, lest
@@ -171,6 +174,18 @@ impl Home {
     pub fn set_modified(&self, path: &VirtualPath, seconds: i64) -> Result<(), FileError> {
         self.ask(Permission::SetTime)?;
         Held::open(self.root(), path)?.set_modified(seconds)
+    }
+}
+
+/// Renames, unless the name is taken: the kernel looks and acts at once.
+fn rename_to_free_name(source: &Place, target: &Place) -> Result<(), FileError> {
+    let (from, to) = (&source.directory, &target.directory);
+    match renameat_with(from, &source.name, to, &target.name, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(()),
+        Err(Errno::EXIST) => Err(FileError::MayNotReplace),
+        // Some network file systems cannot, and it is also said of a directory that shall be moved into itself.
+        Err(Errno::INVAL) => rename_in_two_steps(from, &source.name, to, &target.name),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -9,7 +9,9 @@
 //! | `retrieval` | a file on its way to a client |
 //! | `upload` | a file on its way from a client |
 //! | `place` | where a name really stands: the open directory, and the name in it |
+//! | `names` | one change of a name at a time |
 //! | `partial` | the hidden file of an upload that is not whole yet |
+//! | `seen` | which file a name stood for, and how that is kept beside a partial |
 //! | `sweep` | removes those that were never gone on with |
 //! | `quota` | how many bytes a home has, and who may add to them |
 //! | `walk` | all that lies beneath a directory |
@@ -28,11 +30,13 @@ mod home;
 mod jail;
 mod look;
 mod manage;
+mod names;
 mod partial;
 mod place;
 mod quota;
 mod reach;
 mod retrieval;
+mod seen;
 mod stream;
 mod sweep;
 #[cfg(test)]

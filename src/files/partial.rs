@@ -16,6 +16,7 @@ use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
 use super::place::{Place, Standing};
+use super::seen::{self, Seen};
 use super::{FileError, Home};
 use crate::path::{RESERVED_PREFIX, VirtualPath};
 
@@ -23,12 +24,29 @@ use crate::path::{RESERVED_PREFIX, VirtualPath};
 const NOBODYS: &str = "x-";
 
 /// The hidden file of an upload under way, locked. Dropped unpublished it stays if it has an owner who may go on with it.
+/// What is remembered of it changes under its lock only.
 #[derive(Debug)]
 pub(super) struct Partial {
     pub(super) place: Place,
     name: OsString,
     pub(super) file: File,
+    /// The file that had the name when this was begun.
+    pub(super) was: Option<Seen>,
+    /// Whether that is remembered beside it.
+    is_remembered: bool,
     stays: bool,
+    is_published: bool,
+}
+
+/// What a partial may take its name from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Over {
+    /// Nothing: the name is free.
+    Nothing,
+    /// Any file.
+    Whatever,
+    /// This file, unchanged.
+    Only(Seen),
 }
 
 /// What a user's partial is called in the directory of its file; `None` where none is kept for the user.
@@ -66,6 +84,22 @@ pub(super) fn size_kept(home: &Home, path: &VirtualPath) -> Result<Option<u64>, 
     }
 }
 
+/// The length in bytes of the partial that its user may go on with, and the file that had the name when it was begun.
+///
+/// # Errors
+/// [`FileError::TryAgain`] while an upload writes to it.
+pub(super) fn kept_idle(
+    home: &Home,
+    place: &Place,
+    path: &VirtualPath,
+) -> Result<Option<(u64, Option<Seen>)>, FileError> {
+    let Some(name) = kept_name(home, path).filter(|_| matches!(kept(home, place, path), Ok(Some(_)))) else {
+        return Ok(None);
+    };
+    let file = open_idle(&place.directory, &name)?.ok_or(FileError::TryAgain)?;
+    Ok(Some((file.metadata()?.len(), Seen::recall(&place.directory, &name))))
+}
+
 /// Removes the partial of a name that is removed or renamed itself, and tells how long it was. One that is being written
 /// stays.
 pub(super) fn forget(home: &Home, path: &VirtualPath) -> Result<Option<u64>, FileError> {
@@ -81,6 +115,7 @@ pub(super) fn forget(home: &Home, path: &VirtualPath) -> Result<Option<u64>, Fil
 pub(super) fn remove_idle(directory: &Dir, name: &OsStr) -> Result<Option<u64>, FileError> {
     match open_idle(directory, name) {
         Ok(Some(file)) => {
+            seen::forget(directory, name)?;
             unlinkat(directory, name, AtFlags::empty())?;
             Ok(Some(file.metadata()?.len()))
         }
@@ -95,38 +130,71 @@ pub(super) fn is_nobodys(name: &[u8]) -> bool {
 }
 
 impl Partial {
-    /// An empty one with these permission bits. One that was left by an earlier upload is begun anew; tells how long it
-    /// was.
-    pub(super) fn begin(home: &Home, place: Place, path: &VirtualPath, mode: u32) -> Result<(Self, u64), FileError> {
+    /// An empty one with these permission bits, for a name that stands for the file `was`. One that was left by an earlier
+    /// upload is begun anew; tells how long it was.
+    pub(super) fn begin(
+        home: &Home,
+        place: Place,
+        path: &VirtualPath,
+        mode: u32,
+        was: Option<Seen>,
+    ) -> Result<(Self, u64), FileError> {
         if let Some(name) = kept_name(home, path) {
             let made = make(&place.directory, &name, mode)?;
             if let Some(file) = made {
-                return Ok((Self { place, name, file, stays: true }, 0));
+                return Ok((Self::new(place, name, file, was, true), 0));
             }
             // Whatever else has the name, and whosever it is, it is left alone.
             if let Ok(Some(file)) = open_idle(&place.directory, &name) {
                 let before = file.metadata()?.len();
+                seen::forget(&place.directory, &name)?;
                 file.set_len(0)?;
-                return Ok((Self { place, name, file, stays: true }, before));
+                return Ok((Self::new(place, name, file, was, true), before));
             }
         }
         Ok((Self::draft(place, mode)?, 0))
     }
 
-    /// An empty one that is nobody's: what is not ready to be gone on with.
-    pub(super) fn draft(place: Place, mode: u32) -> Result<Self, FileError> {
-        let mut random = [0; 16];
-        getrandom::fill(&mut random).map_err(std::io::Error::other)?;
-        let name = hidden(NOBODYS, &random);
-        let file = make(&place.directory, &name, mode)?.ok_or(FileError::TryAgain)?;
-        Ok(Self { place, name, file, stays: false })
+    fn new(place: Place, name: OsString, file: File, was: Option<Seen>, stays: bool) -> Self {
+        Self { place, name, file, was, is_remembered: false, stays, is_published: false }
     }
 
-    /// The one that its user goes on with. While another upload writes to it nobody else may.
+    /// An empty one that is nobody's: what is not ready to be gone on with.
+    pub(super) fn draft(place: Place, mode: u32) -> Result<Self, FileError> {
+        let name = hidden(NOBODYS, &random()?);
+        let file = make(&place.directory, &name, mode)?.ok_or(FileError::TryAgain)?;
+        Ok(Self::new(place, name, file, None, false))
+    }
+
+    /// The one that its user goes on with.
+    ///
+    /// # Errors
+    /// [`FileError::TryAgain`] while another upload writes to it.
     pub(super) fn resume(home: &Home, place: Place, path: &VirtualPath) -> Result<Self, FileError> {
         let name = kept_name(home, path).ok_or(FileError::NotFound)?;
         let file = open_idle(&place.directory, &name)?.ok_or(FileError::TryAgain)?;
-        Ok(Self { place, name, file, stays: true })
+        let was = Seen::recall(&place.directory, &name);
+        let mut partial = Self::new(place, name, file, was, true);
+        partial.is_remembered = was.is_some();
+        Ok(partial)
+    }
+
+    /// Has it outlive a crash as what it is: nothing that was in the file before it may be lost to it. Costs nothing
+    /// where nothing had the name.
+    pub(super) fn remember(&mut self) {
+        if let Some(was) = self.was.filter(|_| self.stays && !self.is_remembered && !self.is_published) {
+            // Without it the partial may only become a new name.
+            let _ = was.remember(&self.place.directory, &self.name);
+            self.is_remembered = true;
+        }
+    }
+
+    fn forget(&mut self) -> Result<(), FileError> {
+        if self.is_remembered {
+            seen::forget(&self.place.directory, &self.name)?;
+            self.is_remembered = false;
+        }
+        Ok(())
     }
 
     /// It will not stay, whoever it belongs to.
@@ -139,41 +207,108 @@ impl Partial {
         self.stays
     }
 
-    /// Gives it the name of its place, in one step. Where `anew`, nothing may have the name yet.
-    pub(super) fn publish(&mut self, anew: bool) -> Result<(), FileError> {
-        let Place { directory, name, .. } = &self.place;
-        if anew {
-            rename_anew(directory, &self.name, name)?;
-        } else {
-            match renameat(directory, &self.name, directory, name) {
-                // A file that is a mount of its own, as containers make them of single files, cannot be swapped.
-                Err(Errno::BUSY | Errno::XDEV) => return self.copy_over(),
-                renamed => renamed?,
-            }
+    /// Gives it the name of its place, in one step.
+    ///
+    /// # Errors
+    /// [`FileError::AlreadyExists`] and [`FileError::TryAgain`] where the name stands for something else than `over` says:
+    /// that stays, and so does the partial. See [`FileError`] for all others.
+    pub(super) fn publish(&mut self, over: Over) -> Result<(), FileError> {
+        // A memory without its partial would be taken for that of the next one.
+        self.forget()?;
+        match over {
+            Over::Nothing => rename_anew(&self.place.directory, &self.name, &self.place.name)?,
+            Over::Whatever => self.replace()?,
+            Over::Only(seen) => self.exchange(&seen)?,
         }
-        // There is no hidden name any more to be removed.
-        self.stays = true;
+        self.is_published = true;
         Ok(())
     }
 
-    fn copy_over(&mut self) -> Result<(), FileError> {
+    fn replace(&self) -> Result<(), FileError> {
+        let Place { directory, name, .. } = &self.place;
+        match renameat(directory, &self.name, directory, name) {
+            // A file that is a mount of its own, as containers make them of single files, cannot be swapped.
+            Err(Errno::BUSY | Errno::XDEV) => self.copy_over(),
+            renamed => Ok(renamed?),
+        }
+    }
+
+    /// Takes the name from the file `seen` only. The kernel cannot compare and rename in one step, but it can have two names
+    /// change places: what comes back is looked at, and given its name again if another process was faster.
+    fn exchange(&mut self, seen: &Seen) -> Result<(), FileError> {
+        let kept = self.name.clone();
+        if self.stays {
+            // Killed between the next two steps, the server must not leave the old file as an interrupted upload.
+            let name = hidden(NOBODYS, &random()?);
+            renameat(&self.place.directory, &self.name, &self.place.directory, &name)?;
+            self.name = name;
+        }
+        let exchanged = self.exchange_if_same(seen);
+        if exchanged.is_err() && kept != self.name {
+            match rename_anew(&self.place.directory, &self.name, &kept) {
+                Ok(()) => self.name = kept,
+                Err(_) => self.stays = false,
+            }
+        }
+        exchanged
+    }
+
+    fn exchange_if_same(&self, seen: &Seen) -> Result<(), FileError> {
+        let Place { directory, name, .. } = &self.place;
+        let swap = || renameat_with(directory, &self.name, directory, name, RenameFlags::EXCHANGE);
+        let returned = || statat(directory, &self.name, AtFlags::SYMLINK_NOFOLLOW);
+        match swap() {
+            // Not every file system knows the flag.
+            Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => return self.replace(),
+            Err(Errno::BUSY | Errno::XDEV) => return self.copy_over(),
+            Err(Errno::NOENT) => return Err(FileError::TryAgain),
+            swapped => swapped?,
+        }
+        let old = returned()?;
+        if FileType::from_raw_mode(old.st_mode) == FileType::RegularFile && Seen::of(&old).is_same_but_moved(seen) {
+            // If it cannot be removed the sweep will.
+            let _ = unlinkat(directory, &self.name, AtFlags::empty());
+            return Ok(());
+        }
+        swap()?;
+        if returned()?.st_ino != fstat(&self.file)?.st_ino {
+            // Somebody has replaced the new file already: theirs is the newest.
+            swap()?;
+        }
+        Err(FileError::TryAgain)
+    }
+
+    fn copy_over(&self) -> Result<(), FileError> {
         let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = &self.place.directory;
         let mut from = File::from(openat(directory, &self.name, flags | OFlags::RDONLY, Mode::empty())?);
         let to = openat(directory, &self.place.name, flags | OFlags::WRONLY | OFlags::TRUNC, Mode::empty())?;
         std::io::copy(&mut from, &mut File::from(to))?;
-        self.stays = false;
+        // If it cannot be removed the sweep will.
+        let _ = unlinkat(directory, &self.name, AtFlags::empty());
         Ok(())
     }
 }
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        if !self.stays {
+        if self.is_published {
+            return;
+        }
+        if self.stays {
+            self.remember();
+        } else {
             // If it cannot be removed the sweep will.
+            let _ = self.forget();
             let _ = unlinkat(&self.place.directory, &self.name, AtFlags::empty());
         }
     }
+}
+
+fn random() -> Result<[u8; 16], FileError> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(std::io::Error::other)?;
+    Ok(random)
 }
 
 fn hidden(kind: &str, bytes: &[u8]) -> OsString {
@@ -198,7 +333,7 @@ fn rename_anew(directory: &Dir, old: &OsStr, new: &OsStr) -> Result<(), Errno> {
 
 /// Makes a file and locks it; `None` if somebody has the name or was faster with the lock.
 fn make(directory: &Dir, name: &OsStr, mode: u32) -> Result<Option<File>, FileError> {
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
     match openat(directory, name, flags, Mode::from_raw_mode(mode)) {
         Ok(file) => locked(directory, name, file.into()),
         Err(Errno::EXIST) => Ok(None),

@@ -10,6 +10,7 @@ use cap_std::fs::{Dir, OpenOptions, OpenOptionsExt};
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, Stat, accessat, fstat, openat, statat};
 use rustix::io::Errno;
 
+use super::names::Key;
 use super::{FileError, Home};
 use crate::path::VirtualPath;
 
@@ -80,14 +81,28 @@ impl Place {
         Ok(openat(&self.directory, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
     }
 
-    /// Whether the directory is still what the home calls by its name. One that was moved or removed meanwhile is none
+    /// Which name this is, whichever path led here.
+    pub(super) fn key(&self) -> Result<Key, FileError> {
+        let held = fstat(&self.directory)?;
+        Ok(Key::new(held.st_dev, held.st_ino, &self.name))
+    }
+
+    /// The same, if the directory is still what the home calls by its name. One that was moved or removed meanwhile is none
     /// where a client's file should turn up.
-    pub(super) fn expect_unmoved(&self, home: &Home) -> Result<(), FileError> {
-        if self.within == Path::new(".") {
-            return Ok(());
+    pub(super) fn key_if_unmoved(&self, home: &Home) -> Result<Key, FileError> {
+        let held = fstat(&self.directory)?;
+        if self.within != Path::new(".") {
+            let named = fstat(home.root().open_dir(&self.within)?)?;
+            if (held.st_dev, held.st_ino) != (named.st_dev, named.st_ino) {
+                return Err(FileError::NotFound);
+            }
         }
-        let (held, named) = (fstat(&self.directory)?, fstat(home.root().open_dir(&self.within)?)?);
-        if (held.st_dev, held.st_ino) == (named.st_dev, named.st_ino) { Ok(()) } else { Err(FileError::NotFound) }
+        Ok(Key::new(held.st_dev, held.st_ino, &self.name))
+    }
+
+    /// The same place, for another file that is to have its name.
+    pub(super) fn another(&self) -> Result<Self, FileError> {
+        Ok(Self { directory: self.directory.try_clone()?, within: self.within.clone(), name: self.name.clone() })
     }
 
     /// The place of what a link leads to. The kernel follows it, inside the home only, and tells the name of what it

@@ -10,6 +10,7 @@ use cap_std::fs::Dir;
 
 use super::partial::{is_nobodys, remove_idle};
 use super::quota::Quotas;
+use super::seen;
 use super::walk::Walk;
 use crate::path::is_reserved;
 
@@ -45,6 +46,14 @@ pub fn sweep(path: &Path, quotas: &Quotas) -> io::Result<u64> {
         let name = found.entry.file_name();
         if !is_reserved(name.as_bytes()) {
             continue;
+        }
+        match seen::remove_stray(&found.directory, &name) {
+            Ok(false) => {}
+            Ok(true) => continue,
+            Err(error) => {
+                failed = Some(io::Error::other(error));
+                continue;
+            }
         }
         let Ok(metadata) = found.entry.metadata() else { continue };
         let age = metadata.modified().ok().and_then(|modified| now.duration_since(modified.into_std()).ok());

@@ -212,6 +212,8 @@ sentences! {
     file_too_large: OVER_ALLOCATION "File too large.",
     /// Something is scarce just now.
     try_again: FILE_BUSY "Resource temporarily unavailable. Try again later.",
+    /// REST and STOR, or APPE, for an interrupted upload to a file that was changed since.
+    superseded: FILE_UNAVAILABLE "The file was changed since the upload began. Send all of it again with STOR.",
     /// APPE to a file while an upload that is to replace it is interrupted.
     interrupted: FILE_UNAVAILABLE "An upload to this file was interrupted. Resume it with REST and STOR, or send all of it again with STOR.",
     /// The file system failed in a way that is not the client's.
@@ -557,6 +559,7 @@ mod tests {
             invalid_name(),
             file_too_large(),
             try_again(),
+            superseded(),
             interrupted(),
             local_error(),
             directory_changed(b"/a \"b\""),

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use socket2::SockRef;
 
 use crate::binary::Setup;
-use crate::harness::TestServer;
+use crate::harness::{TestServer, set};
 use crate::wire::{Client, wait_until};
 
 /// The hidden file of a user's upload to a name in the home's root.
@@ -144,6 +144,37 @@ fn a_killed_server_leaves_whole_files() {
     bob.resume("file", 5, b"world");
     assert_eq!(std::fs::read(&file).unwrap(), b"helloworld");
     assert_eq!(std::fs::read_dir(homes.path().join("bob")).unwrap().count(), 2);
+}
+
+/// Sessions of one user and of another that append at the same time: as many bytes as there were 226, in both modes, with
+/// a quota and without.
+#[test]
+fn every_append_that_was_226_is_there() {
+    for (mode, quota) in [("atomic", ""), ("direct", ""), ("atomic", " quota=1MiB"), ("direct", " quota=1MiB")] {
+        let users = format!("bob secret elradfmwMT bob{quota}\neve secret elra bob{quota}\n");
+        let server = TestServer::start_with_users(&users, |settings| set(settings, "upload_mode", mode));
+        let done: usize = std::thread::scope(|scope| {
+            let sessions: Vec<_> = (0..8)
+                .map(|number| {
+                    let mut client = Client::login(server.address, ["bob", "eve"][number % 2]);
+                    scope.spawn(move || {
+                        let appended = |_: &usize| {
+                            let mut data = client.open();
+                            client.ask("APPE log", "150");
+                            data.write_all(b"x").unwrap();
+                            drop(data);
+                            client.reply().starts_with("226")
+                        };
+                        (0..40).filter(appended).count()
+                    })
+                })
+                .collect();
+            sessions.into_iter().map(|session| session.join().unwrap()).sum()
+        });
+        let log = std::fs::read(server.home("bob").join("log")).unwrap();
+        assert_eq!((log.len(), done), (320, 320), "{mode}{quota}");
+        assert_eq!(std::fs::read_dir(server.home("bob")).unwrap().count(), 1, "nothing hidden stays");
+    }
 }
 
 /// F09, T54: ten uploads at once against a quota that has room for four: never a byte more, and exact after.

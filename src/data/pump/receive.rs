@@ -177,11 +177,7 @@ fn pour(socket: &Socket, trip: &mut Trip, file: File, block: Vec<u8>) -> Result<
 }
 
 fn finish(file: File, block: &[u8]) -> Result<(), FileError> {
-    let mut upload = file.begun()?;
-    if !block.is_empty() {
-        upload.write(block)?;
-    }
-    upload.commit().map(drop)
+    file.begun()?.commit_with(block).map(drop)
 }
 
 /// Waits for bytes and takes all that come within a moment, at most [`BLOCK`], or [`STREAM`] of those that are encrypted.

@@ -7,6 +7,7 @@ mod digests;
 mod links;
 mod listings;
 mod management;
+mod meanwhile;
 mod names;
 mod partials;
 mod permissions;

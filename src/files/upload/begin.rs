@@ -5,6 +5,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use cap_std::fs::OpenOptionsExt;
 use rustix::fs::{Mode, OFlags, fstat, ioctl_ficlone, openat};
+use rustix::io::Errno;
 
 use super::plan::writing;
 use super::{Commit, PendingUpload, Placement, Plan, Seen, Target, Upload, Way};
@@ -27,18 +28,11 @@ impl PendingUpload {
         let Self { home, path, plan, when_whole } = self;
         let begun = match plan {
             Plan::Direct(placement, target) => begin_direct(home, &path, placement, target),
-            Plan::Fresh(place, seen) => {
-                let mode = seen.map_or(home.modes().file, |seen| seen.mode & 0o777);
-                begin_fresh(home, &path, place, mode, seen.map_or(0, |seen| seen.size), Commit::Replace)
-            }
-            Plan::Unique(place) => {
-                let mode = home.modes().file;
-                begin_fresh(home, &path, place, mode, 0, Commit::Anew)
-            }
+            Plan::Fresh(place, seen) => begin_fresh(home, &path, place, seen, Commit::Replace),
+            Plan::Unique(place) => begin_fresh(home, &path, place, None, Commit::Anew),
             Plan::Resumed(place, offset) => begin_resumed(home, &path, place, offset),
-            Plan::Extended(place, seen, offset, placement) => {
-                begin_extended(home, &path, place, seen, offset, placement)
-            }
+            Plan::Rewritten(place, seen, offset) => begin_rewritten(home, &path, place, seen, offset),
+            Plan::Appended(place, seen) => begin_appended(home, &path, place, seen),
         };
         begun.map(|mut upload| {
             upload.when_whole = when_whole;
@@ -96,14 +90,14 @@ fn begin_fresh(
     home: Home,
     path: &VirtualPath,
     place: Place,
-    mode: u32,
-    replaces: u64,
+    seen: Option<Seen>,
     commit: Commit,
 ) -> Result<Upload, FileError> {
-    let (partial, before) = Partial::begin(&home, place, path, mode)?;
-    let mut charge = home.charge(replaces, before);
+    let mode = seen.map_or(home.modes().file, |seen| seen.mode & 0o777);
+    let (partial, before) = Partial::begin(&home, place, path, mode, seen)?;
+    let mut charge = home.charge(seen.map_or(0, |seen| seen.size), before);
     charge.shrink(0);
-    Ok(Upload::begun(home, path, Way::Swap(partial, commit), Some(0), charge))
+    Ok(Upload::begun(home, path, Way::Swap(partial.into(), commit), Some(0), charge))
 }
 
 fn begin_resumed(home: Home, path: &VirtualPath, place: Place, offset: u64) -> Result<Upload, FileError> {
@@ -117,57 +111,91 @@ fn begin_resumed(home: Home, path: &VirtualPath, place: Place, offset: u64) -> R
     partial.file.set_len(offset)?;
     charge.shrink(offset);
     partial.file.seek(SeekFrom::Start(offset))?;
-    Ok(Upload::begun(home, path, Way::Swap(partial, Commit::Replace), Some(offset), charge))
+    Ok(Upload::begun(home, path, Way::Swap(partial.into(), Commit::Resumed), Some(offset), charge))
 }
 
-/// The first `offset` bytes of a file, to be followed by others.
-fn begin_extended(
-    home: Home,
-    path: &VirtualPath,
-    place: Place,
-    seen: Seen,
-    offset: u64,
-    placement: Placement,
-) -> Result<Upload, FileError> {
-    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let old = match openat(&place.directory, &place.name, flags | OFlags::RDONLY, Mode::empty()) {
-        Ok(old) => File::from(old),
-        // It may be written and not read.
-        Err(_) => {
-            let Plan::Direct(placement, target) = home.plan_direct(path, placement)? else {
-                return Err(FileError::TryAgain);
-            };
-            return begin_direct(home, path, placement, target);
-        }
-    };
+/// The first `offset` bytes of a file, to be followed by others. The copy is never offered as an interrupted upload: it
+/// goes with the session, and after a crash with the sweep.
+fn begin_rewritten(home: Home, path: &VirtualPath, place: Place, seen: Seen, offset: u64) -> Result<Upload, FileError> {
+    let Some(old) = open_old(&place)? else { return begin_in_place(home, path, Placement::At(offset)) };
     if !Seen::of(&fstat(&old)?).is_same(&seen) {
         return Err(FileError::TryAgain);
     }
-    // A copy is never kept as what came of an upload: the file is there to be gone on with, and SIZE tells its end.
     let mut partial = Partial::draft(place, seen.mode & 0o777)?;
     let mut charge = home.charge(seen.size, 0);
     let is_shared = ioctl_ficlone(&partial.file, &old).is_ok();
     if !is_shared && offset == seen.size && offset > COPIED_AT_MOST {
         return begin_tail(home, path, &partial.place, seen);
     }
-    let filled = fill(&home, &mut partial, &mut charge, &old, offset, is_shared);
-    if let Err(error) = filled {
+    charge.grow(home.root(), offset)?;
+    if let Err(error) = copy(&old, &mut partial, offset, is_shared) {
         charge.shrink(0);
         return Err(error);
     }
-    Ok(Upload::begun(home, path, Way::Swap(partial, Commit::Unless(seen)), Some(offset), charge))
+    Ok(Upload::begun(home, path, Way::Swap(partial.into(), Commit::Copied(seen)), Some(offset), charge))
+}
+
+/// Bytes that are put behind what is there once they are whole.
+fn begin_appended(home: Home, path: &VirtualPath, place: Place, seen: Option<Seen>) -> Result<Upload, FileError> {
+    let mode = seen.map_or(home.modes().file, |seen| seen.mode & 0o777);
+    if let Some(seen) = seen {
+        let Some(old) = open_old(&place)? else { return begin_in_place(home, path, Placement::Append) };
+        if seen.size > COPIED_AT_MOST {
+            let probe = Partial::draft(place.another()?, mode)?;
+            if ioctl_ficlone(&probe.file, &old).is_err() {
+                return begin_tail(home, path, &place, seen);
+            }
+        }
+    }
+    let charge = home.charge(seen.map_or(0, |seen| seen.size), 0);
+    let commit = Commit::Append { was_there: seen.is_some() };
+    Ok(Upload::begun(home, path, Way::Swap(Partial::draft(place, mode)?.into(), commit), Some(0), charge))
+}
+
+/// The file that is to be copied; `None` if it may be written and not read.
+fn open_old(place: &Place) -> Result<Option<File>, FileError> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::RDONLY;
+    match openat(&place.directory, &place.name, flags, Mode::empty()) {
+        Ok(old) => Ok(Some(old.into())),
+        Err(Errno::ACCESS | Errno::PERM) => Ok(None),
+        Err(Errno::NOENT | Errno::LOOP) => Err(FileError::TryAgain),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn begin_in_place(home: Home, path: &VirtualPath, placement: Placement) -> Result<Upload, FileError> {
+    match home.plan_direct(path, placement)? {
+        Plan::Direct(placement, target) => begin_direct(home, path, placement, target),
+        _ => Err(FileError::TryAgain),
+    }
+}
+
+/// A partial with the bytes of the file at its place, and behind them those of `tail`, in place of that; tells what was
+/// copied. The charge is then that of the whole.
+pub(super) fn behind(home: &Home, tail: &Partial, charge: &mut Charge) -> Result<(Partial, Seen), FileError> {
+    let old = open_old(&tail.place)?.ok_or(FileError::TryAgain)?;
+    let seen = Seen::of(&fstat(&old)?);
+    let more = charge.charged();
+    let mut partial = Partial::draft(tail.place.another()?, seen.mode & 0o777)?;
+    let is_shared = ioctl_ficlone(&partial.file, &old).is_ok();
+    if !is_shared && seen.size > COPIED_AT_MOST {
+        return Err(FileError::TryAgain);
+    }
+    // What comes takes the place of what it is made of.
+    charge.shrink(0);
+    *charge = home.charge(seen.size, 0);
+    charge.grow(home.root(), seen.size.saturating_add(more))?;
+    copy(&old, &mut partial, seen.size, is_shared)?;
+    let mut tail = &tail.file;
+    tail.seek(SeekFrom::Start(0))?;
+    if std::io::copy(&mut tail.take(more), &mut partial.file)? < more {
+        return Err(FileError::TryAgain);
+    }
+    Ok((partial, seen))
 }
 
 /// The first `offset` bytes of `old` become those of the partial, which stands behind them then.
-fn fill(
-    home: &Home,
-    partial: &mut Partial,
-    charge: &mut Charge,
-    old: &File,
-    offset: u64,
-    is_shared: bool,
-) -> Result<(), FileError> {
-    charge.grow(home.root(), offset)?;
+fn copy(old: &File, partial: &mut Partial, offset: u64, is_shared: bool) -> Result<(), FileError> {
     if is_shared {
         partial.file.set_len(offset)?;
         partial.file.seek(SeekFrom::Start(offset))?;

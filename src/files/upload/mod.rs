@@ -15,25 +15,23 @@
 //! | `begin` | the file for the bytes is made, cut, or filled with what stays |
 //! | `write` | the bytes come, or fail to |
 //! | `publish` | the name stands for them |
-//! | `seen` | a file as it was when it was looked at |
 
 mod begin;
 mod plan;
 mod publish;
-mod seen;
 mod unique;
 mod write;
 
 use std::fmt;
 use std::fs::File;
 
-use self::seen::Seen;
 use self::unique::Reservation;
 pub use self::unique::UNIQUE_PREFIX;
 use super::Home;
 use super::partial::Partial;
 use super::place::Place;
 use super::quota::Charge;
+use super::seen::Seen;
 use crate::path::VirtualPath;
 
 /// Where the bytes of an upload go.
@@ -67,12 +65,14 @@ enum Plan {
     Direct(Placement, Target),
     /// Into a partial, which replaces the file, if there is one.
     Fresh(Place, Option<Seen>),
-    /// Into a partial, for a name that nobody may take meanwhile (STOU, and APPE where there is nothing yet).
+    /// Into a partial, for a name that nobody may take meanwhile (STOU, and STOR of those who may replace nothing).
     Unique(Place),
     /// Into the partial that failed before, from this byte on.
     Resumed(Place, u64),
     /// Into a copy of the first bytes of the file.
-    Extended(Place, Seen, u64, Placement),
+    Rewritten(Place, Seen, u64),
+    /// Into a partial, to be put behind what is there, if anything, when it is whole.
+    Appended(Place, Option<Seen>),
 }
 
 #[derive(Debug)]
@@ -106,7 +106,7 @@ enum Way {
     /// The file itself, too long to be copied: its old bytes never change, and a failure takes the new ones away.
     Tail(File, u64),
     /// A hidden file that is to replace what was seen of this one.
-    Swap(Partial, Commit),
+    Swap(Box<Partial>, Commit),
 }
 
 /// On what condition a partial takes its name.
@@ -116,8 +116,16 @@ enum Commit {
     Replace,
     /// Nothing has it.
     Anew,
-    /// It is still what was copied: somebody else's bytes would be lost.
-    Unless(Seen),
+    /// Nothing has it, or the file that had it when the partial was begun, unchanged.
+    Resumed,
+    /// It is still the file that was copied, unchanged: somebody else's bytes would be lost.
+    Copied(Seen),
+    /// Behind the file that has it by then. One that was there at the beginning must not have gone: removed bytes do not
+    /// come back, and those that come do not stand for them.
+    Append {
+        /// Whether there was one.
+        was_there: bool,
+    },
 }
 
 impl PendingUpload {

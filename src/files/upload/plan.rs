@@ -86,8 +86,8 @@ impl Home {
         self.plan_on(place, seen, path, placement)
     }
 
-    /// What came of an upload that broke is gone on with before the file itself is. APPE says no offset: where there is a
-    /// file as well, its client means the end of that file, or of the other.
+    /// An interrupted upload of the user is gone on with, unless another file has the name since: then REST and STOR are
+    /// refused, and so is APPE wherever there is a file, as its client means the end of that file, or of the other.
     fn plan_on(
         &self,
         place: Place,
@@ -95,10 +95,12 @@ impl Home {
         path: &VirtualPath,
         placement: Placement,
     ) -> Result<Plan, FileError> {
-        if let Some(left) = partial::kept(self, &place, path)? {
-            let size = left.st_size.cast_unsigned();
+        if let Some((size, was)) = partial::kept_idle(self, &place, path)? {
             return match (placement, seen) {
                 (Placement::At(offset), _) if offset > size => Err(FileError::BeyondEnd { offset, size }),
+                (Placement::At(_), Some(seen)) if !was.is_some_and(|was| was.is_same(&seen)) => {
+                    Err(FileError::Superseded)
+                }
                 (Placement::At(offset), _) => Ok(Plan::Resumed(place, offset)),
                 (_, Some(_)) => Err(FileError::Interrupted),
                 (_, None) => Ok(Plan::Resumed(place, size)),
@@ -108,11 +110,9 @@ impl Home {
             (Some(seen), Placement::At(offset)) if offset > seen.size => {
                 Err(FileError::BeyondEnd { offset, size: seen.size })
             }
-            (Some(seen), Placement::At(offset)) => Ok(Plan::Extended(place, seen, offset, placement)),
-            (Some(seen), _) => Ok(Plan::Extended(place, seen, seen.size, placement)),
+            (Some(seen), Placement::At(offset)) => Ok(Plan::Rewritten(place, seen, offset)),
             (None, Placement::At(_)) => Err(FileError::NotFound),
-            // Whoever makes the file meanwhile would lose what is in it.
-            (None, _) => Ok(Plan::Unique(place)),
+            (seen, _) => Ok(Plan::Appended(place, seen)),
         }
     }
 

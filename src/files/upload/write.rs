@@ -14,6 +14,18 @@ impl Upload {
     /// # Errors
     /// See [`FileError`]; some of the bytes may have been written.
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        if let Way::Swap(partial, _) = &mut self.way {
+            partial.remember();
+        }
+        self.write_soon_over(bytes)
+    }
+
+    /// The same for an upload that is committed at once, or dropped: a crash between leaves what can become a new name
+    /// only.
+    pub(super) fn write_soon_over(&mut self, bytes: &[u8]) -> Result<(), FileError> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         let written = self.write_on(bytes);
         if let (Err(FileError::NoSpace | FileError::OverQuota | FileError::TooLarge), Way::Swap(partial, _)) =
             (&written, &mut self.way)
