@@ -162,9 +162,12 @@ impl<S: Wire> Control<S> {
     async fn secure(&mut self) -> Step {
         let shield = self.conversation.session.service.tls.as_ref().map(Tls::shield);
         let shield = shield.ok_or_else(|| Ending::Handshake(io::ErrorKind::Unsupported.into()))?;
+        // A handshake is a part of the log-in, and ends when the time for that does.
+        let login_deadline = self.login_deadline();
         let handshake = tokio::select! {
             biased;
             () = self.stop.drain.cancelled() => return Err(Ending::Shutdown),
+            () = until(login_deadline) => Err(io::ErrorKind::TimedOut.into()),
             handshake = self.connection.secure(&shield) => handshake,
         };
         // Whoever connects and leaves is a probe here as well.

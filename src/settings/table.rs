@@ -104,7 +104,7 @@ settings! {
     ban_after: Count = "0",
     /// How long such an address is turned away.
     ban_time: Span = "10m",
-    /// Time to log in; 0 is no limit.
+    /// Time to log in, and for each TLS handshake at most; 0 is no limit.
     login_timeout: Span = "60s",
     /// Time without a command and without data moving; 0 is no limit.
     idle_timeout: Span = "300s",

@@ -8,6 +8,7 @@ mod stream;
 mod tickets;
 
 pub use certificate::Certificate;
+use shield::Rules;
 pub use shield::{Exposed, Failed, Secured, Shield};
 pub use stream::MaybeTls;
 
@@ -26,6 +27,8 @@ use pair::Pair;
 
 /// A certificate that ends sooner than this is warned about.
 const SOON: Duration = Duration::from_secs(14 * 24 * 60 * 60);
+/// How long a handshake may take at most.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 /// The name of FTP in ALPN. A client that offers others only means another server, or is made to (ALPACA).
 const ALPN: &[u8] = b"ftp";
 
@@ -40,6 +43,8 @@ pub struct Options {
     pub min_version: TlsVersion,
     /// Whether data connections must resume the session of their control connection.
     pub session_reuse: SessionReuse,
+    /// How long a handshake may take; at most 10 seconds in any case.
+    pub handshake_limit: Option<Duration>,
     /// What a pair that is made is made for.
     pub own_names: Vec<String>,
 }
@@ -47,7 +52,7 @@ pub struct Options {
 /// TLS as it is in force, for every session that begins meanwhile.
 #[derive(Debug)]
 pub struct Tls {
-    session_reuse: SessionReuse,
+    rules: Rules,
     tickets: Arc<dyn ProducesTickets>,
     config: Arc<ServerConfig>,
     certificate: Certificate,
@@ -76,13 +81,17 @@ impl Tls {
             None => Ticketer::new().map_err(|error| format!("tls: no tickets can be made: {error}"))?,
         };
         let config = Arc::new(config(options, pair)?);
-        Ok(Self { session_reuse: options.session_reuse, tickets, config, certificate, made })
+        let rules = Rules {
+            reuse: options.session_reuse,
+            handshake: options.handshake_limit.map_or(HANDSHAKE, |limit| limit.min(HANDSHAKE)),
+        };
+        Ok(Self { rules, tickets, config, certificate, made })
     }
 
     /// The TLS of one session that begins now.
     #[must_use]
     pub fn shield(&self) -> Arc<Shield> {
-        Arc::new(Shield::new(Arc::clone(&self.config), &self.tickets, self.session_reuse))
+        Arc::new(Shield::new(Arc::clone(&self.config), &self.tickets, self.rules))
     }
 
     /// The certificate that clients see.

@@ -20,8 +20,6 @@ use super::tickets::{OwnSession, OwnTickets};
 use crate::limits::Direction;
 use crate::settings::{SessionReuse, TlsVersion};
 
-/// How long a handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a client that is refused may take to find that out.
 const FAREWELL: Duration = Duration::from_secs(2);
 /// Tickets for the control connection. Some clients use each once; none is known to keep more.
@@ -39,7 +37,15 @@ pub struct Shield {
     config: Arc<ServerConfig>,
     /// What the session is resumed by; none where it cannot be.
     resumption: Option<(Arc<OwnTickets>, Arc<OwnSession>)>,
-    reuse: SessionReuse,
+    rules: Rules,
+}
+
+/// What the settings say of each session.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
+    pub(super) reuse: SessionReuse,
+    /// How long a handshake may take.
+    pub(super) handshake: Duration,
 }
 
 /// A control connection that speaks TLS, as its session sees it.
@@ -75,14 +81,14 @@ pub enum Exposed {
 }
 
 impl Shield {
-    pub(super) fn new(config: Arc<ServerConfig>, keys: &Arc<dyn ProducesTickets>, reuse: SessionReuse) -> Self {
-        let resumption = match reuse {
+    pub(super) fn new(config: Arc<ServerConfig>, keys: &Arc<dyn ProducesTickets>, rules: Rules) -> Self {
+        let resumption = match rules.reuse {
             SessionReuse::Off => None,
             SessionReuse::Prefer | SessionReuse::Require => {
                 OwnTickets::new(keys).map(|tickets| (Arc::new(tickets), Arc::default()))
             }
         };
-        Self { config, resumption, reuse }
+        Self { config, resumption, rules }
     }
 
     /// Makes the handshake of the control connection.
@@ -93,7 +99,7 @@ impl Shield {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let stream = handshake(self.config(CONTROL_TICKETS), stream).await?;
+        let stream = handshake(self.config(CONTROL_TICKETS), stream, self.rules.handshake).await?;
         let tls = stream.get_ref().1;
         let client = certificate_of(tls).map(|der| Client { der: der.clone(), names: Certificate::names_in(der) });
         let secured = Secured { shield: Arc::clone(self), client, parameters: parameters(tls), version: version(tls) };
@@ -114,12 +120,12 @@ impl Shield {
     }
 }
 
-async fn handshake<S>(config: ServerConfig, stream: S) -> Result<TlsStream<S>, Failed<S>>
+async fn handshake<S>(config: ServerConfig, stream: S, limit: Duration) -> Result<TlsStream<S>, Failed<S>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let handshake = TlsAcceptor::from(Arc::new(config)).accept(stream).into_fallible();
-    match timeout(HANDSHAKE, handshake).await {
+    match timeout(limit, handshake).await {
         Ok(made) => made.map_err(|(error, stream)| (error, Some(stream))),
         Err(_) => Err((io::ErrorKind::TimedOut.into(), None)),
     }
@@ -145,10 +151,10 @@ impl Secured {
             Direction::Download => DOWNLOAD_TICKETS,
         };
         let mut config = self.shield.config(tickets);
-        if self.shield.reuse == SessionReuse::Require {
+        if self.shield.rules.reuse == SessionReuse::Require {
             newcomer::sent_off_with_nothing(&mut config);
         }
-        let stream = handshake(config, stream).await.map_err(|(error, _)| Exposed::Handshake(error))?;
+        let stream = handshake(config, stream, self.shield.rules.handshake).await.map_err(|(error, _)| Exposed::Handshake(error))?;
         match self.objection(stream.get_ref().1) {
             None => Ok(MaybeTls::Secured(Box::new(stream))),
             Some(why) => {
@@ -160,7 +166,7 @@ impl Secured {
 
     /// What is wrong with a data connection whose handshake was made.
     fn objection(&self, tls: &ServerConnection) -> Option<Exposed> {
-        if self.shield.reuse == SessionReuse::Require && tls.handshake_kind() != Some(HandshakeKind::Resumed) {
+        if self.shield.rules.reuse == SessionReuse::Require && tls.handshake_kind() != Some(HandshakeKind::Resumed) {
             return Some(Exposed::NotResumed);
         }
         let client = self.client.as_ref()?;

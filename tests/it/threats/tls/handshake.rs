@@ -2,13 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::authority::Authority;
 use crate::binary::Setup;
 use crate::harness::set;
 use crate::tls_side::{Side, VERSIONS, server, write};
-use crate::wire::{Client, stream_from, wait_until};
+use crate::wire::{Client, stream_from, until_end, wait_until};
 
 /// T30: a data connection that makes no handshake is 522, or 425 when its time is over; the next one works. F53 of
 /// the faults: and nothing is left of it.
@@ -148,4 +148,53 @@ fn old_hello(minor: u8) -> Vec<u8> {
     body.extend([0, 0, 2, 0, 0x2f, 1, 0]);
     let length = u8::try_from(body.len()).unwrap();
     [&[0x16, 3, minor, 0, length + 4, 1, 0, 0, length][..], &body].concat()
+}
+
+/// No handshake takes longer than there is to log in: on the usual port, on that of implicit FTPS, and on a data connection.
+#[test]
+fn a_handshake_has_no_longer_than_a_log_in() {
+    let authority = Authority::new();
+    let server = server(&authority, |settings| {
+        set(settings, "login_timeout", "1s");
+        set(settings, "tls_listen", "127.0.0.1:0");
+    });
+    let side = Side::new(&authority, VERSIONS[1]);
+    let hello = hello_of(&side);
+    for part in [0, 1, hello.len() / 2] {
+        let begun = Instant::now();
+        let mut explicit = Client::connect(server.address);
+        explicit.expect("220");
+        explicit.ask("AUTH TLS", "234");
+        let mut implicit = stream_from("127.0.0.1".parse().unwrap(), server.implicit.unwrap()).unwrap();
+        explicit.stream().write_all(&hello[..part]).unwrap();
+        implicit.write_all(&hello[..part]).unwrap();
+        until_end(&mut implicit);
+        until_end(&mut explicit.stream().try_clone().unwrap());
+        let took = begun.elapsed();
+        assert!(Duration::from_secs(1) <= took && took < Duration::from_secs(4), "{took:?}");
+    }
+    let mut client = side.login(&server, "bob");
+    let begun = Instant::now();
+    let mut data = client.open();
+    client.ask("LIST", "150");
+    client.expect("522");
+    until_end(&mut data);
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    side.retrieve(&mut client, "LIST");
+}
+
+/// The time to log in does not begin anew with the handshake.
+#[test]
+fn a_late_handshake_ends_with_the_time_to_log_in() {
+    let authority = Authority::new();
+    let server = server(&authority, |settings| set(settings, "login_timeout", "3s"));
+    let begun = Instant::now();
+    let mut client = Client::connect(server.address);
+    client.expect("220");
+    while begun.elapsed() < Duration::from_secs(2) {
+        client.ask("NOOP", "200");
+    }
+    client.ask("AUTH TLS", "234");
+    until_end(&mut client.stream().try_clone().unwrap());
+    assert!(begun.elapsed() < Duration::from_millis(4800), "{:?}", begun.elapsed());
 }
