@@ -174,6 +174,7 @@ fn read_tls(before: Option<&Tls>, loaded: &mut Loaded, current_directory: &Path)
         client_ca: settings.tls_client_ca.as_ref().map(absolute),
         min_version: settings.tls_min_version,
         session_reuse: settings.tls_session_reuse,
+        close_notify: settings.tls_close_notify,
         handshake_limit: settings.login_timeout.limit(),
         own_names: own_names(settings),
     };

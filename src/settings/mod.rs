@@ -39,8 +39,8 @@ pub use share::Share;
 pub use spot::Spot;
 pub use table::{FIELDS, Settings};
 pub use units::{
-    Cidrs, CommandLine, Count, Encoding, Hook, Identity, ListenAddresses, ListenSockets, LogFormat, LogLevel,
-    LogRotation, Masquerade, MasqueradeMap, MasqueradeRule, MasqueradeTo, MasqueradeWhen, Octal, Permission,
+    Cidrs, CloseNotify, CommandLine, Count, Encoding, Hook, Identity, ListenAddresses, ListenSockets, LogFormat,
+    LogLevel, LogRotation, Masquerade, MasqueradeMap, MasqueradeRule, MasqueradeTo, MasqueradeWhen, Octal, Permission,
     Permissions, PortRange, ProxyProtocol, Rate, Secret, SessionReuse, Size, Slice, Span, TlsMode, TlsVersion,
     UnknownLetter, UploadMode, WebAddress,
 };

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use super::field::settings;
 use super::units::{
-    Cidrs, Count, Encoding, Hook, Identity, ListenAddresses, ListenSockets, LogFormat, LogLevel, LogRotation,
-    Masquerade, MasqueradeMap, Octal, Permissions, PortRange, ProxyProtocol, Rate, Secret, SessionReuse, Size, Slice,
-    Span, TlsMode, TlsVersion, UploadMode,
+    Cidrs, CloseNotify, Count, Encoding, Hook, Identity, ListenAddresses, ListenSockets, LogFormat, LogLevel,
+    LogRotation, Masquerade, MasqueradeMap, Octal, Permissions, PortRange, ProxyProtocol, Rate, Secret, SessionReuse,
+    Size, Slice, Span, TlsMode, TlsVersion, UploadMode,
 };
 
 settings! {
@@ -130,6 +130,8 @@ settings! {
     tls_min_version: TlsVersion = "1.2",
     /// Whether data connections resume the control connection's TLS session: `off`, `prefer`, `require`.
     tls_session_reuse: SessionReuse = "prefer",
+    /// Whether the end of an encrypted upload must be said by TLS: `require`, or `accept` a connection that ends without.
+    tls_close_notify: CloseNotify = "require",
     /// PEM file of those who vouch for client certificates, which then may stand for passwords; empty is nobody.
     tls_client_ca: Option<PathBuf> = "",
     /// Addresses with ports, such as `0.0.0.0:990`, for clients that speak TLS from the first byte; empty is none.

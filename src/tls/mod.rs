@@ -22,7 +22,7 @@ use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::server::{ProducesTickets, WebPkiClientVerifier};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, version};
 
-use crate::settings::{SessionReuse, TlsVersion};
+use crate::settings::{CloseNotify, SessionReuse, TlsVersion};
 use pair::Pair;
 
 /// A certificate that ends sooner than this is warned about.
@@ -43,6 +43,8 @@ pub struct Options {
     pub min_version: TlsVersion,
     /// Whether data connections must resume the session of their control connection.
     pub session_reuse: SessionReuse,
+    /// Whether TLS must say where an upload ends.
+    pub close_notify: CloseNotify,
     /// How long a handshake may take; at most 10 seconds in any case.
     pub handshake_limit: Option<Duration>,
     /// What a pair that is made is made for.
@@ -83,6 +85,7 @@ impl Tls {
         let config = Arc::new(config(options, pair)?);
         let rules = Rules {
             reuse: options.session_reuse,
+            close_notify: options.close_notify,
             handshake: options.handshake_limit.map_or(HANDSHAKE, |limit| limit.min(HANDSHAKE)),
         };
         Ok(Self { rules, tickets, config, certificate, made })

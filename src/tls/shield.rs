@@ -18,7 +18,7 @@ use super::newcomer;
 use super::stream::MaybeTls;
 use super::tickets::{OwnSession, OwnTickets};
 use crate::limits::Direction;
-use crate::settings::{SessionReuse, TlsVersion};
+use crate::settings::{CloseNotify, SessionReuse, TlsVersion};
 
 /// How long a client that is refused may take to find that out.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -44,6 +44,8 @@ pub struct Shield {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Rules {
     pub(super) reuse: SessionReuse,
+    /// Whether TLS must say where an upload ends.
+    pub(super) close_notify: CloseNotify,
     /// How long a handshake may take.
     pub(super) handshake: Duration,
 }
@@ -154,9 +156,16 @@ impl Secured {
         if self.shield.rules.reuse == SessionReuse::Require {
             newcomer::sent_off_with_nothing(&mut config);
         }
-        let stream = handshake(config, stream, self.shield.rules.handshake).await.map_err(|(error, _)| Exposed::Handshake(error))?;
+        let stream = handshake(config, stream, self.shield.rules.handshake)
+            .await
+            .map_err(|(error, _)| Exposed::Handshake(error))?;
         match self.objection(stream.get_ref().1) {
-            None => Ok(MaybeTls::Secured(Box::new(stream))),
+            None => Ok(match (direction, self.shield.rules.close_notify) {
+                (Direction::Upload, CloseNotify::Accept) => MaybeTls::Lenient(Box::new(stream)),
+                (Direction::Upload, CloseNotify::Require) | (Direction::Download, _) => {
+                    MaybeTls::Secured(Box::new(stream))
+                }
+            }),
             Some(why) => {
                 dismiss(stream, direction).await;
                 Err(why)

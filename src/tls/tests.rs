@@ -21,6 +21,7 @@ fn options(folder: &Path) -> Options {
         client_ca: None,
         min_version: TlsVersion::Tls12,
         session_reuse: SessionReuse::Prefer,
+        close_notify: CloseNotify::Require,
         handshake_limit: None,
         own_names: vec!["localhost".to_owned()],
     }

@@ -94,6 +94,16 @@ choice! {
 }
 
 choice! {
+    /// Whether TLS must say where an upload ends (`close_notify`).
+    CloseNotify: "require or accept" {
+        /// Without it an upload is broken: anybody on the way can end a connection.
+        Require = "require",
+        /// The end of the connection, if it is in order, is the end of the upload as well.
+        Accept = "accept",
+    }
+}
+
+choice! {
     /// Where the bytes of an upload go while it is under way.
     UploadMode: "atomic or direct" {
         /// Into a hidden file beside the name, which takes its place once it is whole.

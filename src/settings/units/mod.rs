@@ -16,7 +16,9 @@ mod slice;
 mod span;
 
 pub use address::{Cidrs, ListenAddresses, ListenSockets};
-pub use choice::{LogFormat, LogLevel, LogRotation, ProxyProtocol, SessionReuse, TlsMode, TlsVersion, UploadMode};
+pub use choice::{
+    CloseNotify, LogFormat, LogLevel, LogRotation, ProxyProtocol, SessionReuse, TlsMode, TlsVersion, UploadMode,
+};
 pub use encoding::Encoding;
 pub use hook::{CommandLine, Hook, WebAddress};
 pub use identity::Identity;

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 
 use crate::authority::Authority;
 use crate::harness::set;
-use crate::tls_side::{Side, VERSIONS, server};
+use crate::tls_side::{Secure, Side, VERSIONS, server};
 use crate::wire::Client;
 
 /// T27: uploads arrive whole from clients that read nothing of what the server sends on the data connection.
@@ -103,11 +103,15 @@ fn protection_is_changed_by_its_own_commands_only() {
     client.ask("PROT C", "534");
     client.ask("PROT E", "536");
     client.ask("PROT X", "501");
-    // In clear nothing is sent, whatever was arranged, and the port is given back.
+    // In clear nothing is sent, whatever was arranged, and the port waits for what is protected.
     let address = client.pasv();
     client.ask("LIST", "521");
-    assert!(crate::wire::is_refused("127.0.0.1", address));
     client.ask("PROT P", "200");
+    let stream = client.data(address);
+    client.ask("LIST", "150");
+    let (mut data, _) = side.handshake(stream).unwrap();
+    data.read_to_end(&mut Vec::new()).unwrap();
+    client.expect("226");
     client.ask("EPSV ALL", "200");
     let failing = client.epsv();
     let stream = std::net::TcpStream::connect(failing).unwrap();
@@ -194,5 +198,87 @@ fn implicit_tls_needs_no_auth() {
         data.read_to_string(&mut received).unwrap();
         assert_eq!(received, "content");
         client.expect("226");
+    }
+}
+
+/// How a client that says no close_notify ends its upload.
+fn end_unsaid(side: &Side, client: &mut Client, content: &[u8], end: impl FnOnce(&mut Secure, Vec<u8>)) -> String {
+    let stream = client.open();
+    client.ask("STOR f", "150");
+    let (mut data, _) = side.handshake(stream).unwrap();
+    data.conn.writer().write_all(content).unwrap();
+    let mut records = Vec::new();
+    while data.conn.wants_write() {
+        data.conn.write_tls(&mut records).unwrap();
+    }
+    end(&mut data, records);
+    drop(data);
+    client.reply()
+}
+
+/// `tls_close_notify = accept` is for clients that never say it: the end of the connection, in order and behind a whole
+/// record, is the end of the file.
+#[test]
+fn an_upload_without_close_notify_is_whole_where_that_is_accepted() {
+    let authority = Authority::new();
+    let server = server(&authority, |settings| set(settings, "tls_close_notify", "accept"));
+    let file = server.home("bob").join("f");
+    for version in VERSIONS {
+        let side = Side::new(&authority, version);
+        let mut client = side.login(&server, "bob");
+        for size in [0, 1, 1000, 16 * 1024, 50_000] {
+            let content = vec![7; size];
+            let reply = end_unsaid(&side, &mut client, &content, |data, records| {
+                data.sock.write_all(&records).unwrap();
+            });
+            assert!(reply.starts_with("226"), "{version:?}, {size}: {reply}");
+            assert!(std::fs::read(&file).unwrap() == content, "{version:?}, {size}");
+            // A client that closes its side only finds an end in order, and no alert.
+            let reply = end_unsaid(&side, &mut client, &content, |data, records| {
+                data.sock.write_all(&records).unwrap();
+                data.sock.shutdown(std::net::Shutdown::Write).unwrap();
+                assert_eq!(data.sock.read_to_end(&mut Vec::new()).unwrap(), 0);
+            });
+            assert!(reply.starts_with("226"), "{version:?}, {size}: {reply}");
+        }
+        // Those that say it are served as before.
+        side.store(&mut client, "f", b"whole");
+        assert_eq!(std::fs::read(&file).unwrap(), b"whole");
+    }
+}
+
+/// The client, or its connection, broke off in the midst of a record, or was reset: that is no end.
+#[test]
+fn an_upload_that_breaks_off_is_none_where_its_end_need_not_be_said() {
+    let authority = Authority::new();
+    let server = server(&authority, |settings| set(settings, "tls_close_notify", "accept"));
+    let file = server.home("bob").join("f");
+    for version in VERSIONS {
+        let side = Side::new(&authority, version);
+        let mut client = side.login(&server, "bob");
+        side.store(&mut client, "f", b"old");
+        let mut broken = 0;
+        // A header alone, parts of it, and all but the last bytes of the record.
+        for kept in (1..=6).chain([100]).map(Some).chain([None]) {
+            for missing in 1..=6 {
+                let reply = end_unsaid(&side, &mut client, &[7; 1000], |data, mut records| {
+                    records.truncate(kept.unwrap_or(records.len() - missing));
+                    data.sock.write_all(&records).unwrap();
+                });
+                assert!(reply.starts_with("426"), "{version:?}, {kept:?}, {missing}: {reply}");
+                broken += 1;
+                if kept.is_some() {
+                    break;
+                }
+            }
+        }
+        assert_eq!(broken, 13);
+        let reply = end_unsaid(&side, &mut client, &[7; 1000], |data, records| {
+            data.sock.write_all(&records).unwrap();
+            socket2::SockRef::from(&data.sock).set_linger(Some(std::time::Duration::ZERO)).unwrap();
+        });
+        // The reset may be met in the midst of the handshake.
+        assert!(reply.starts_with("426") || reply.starts_with("522"), "{version:?}: {reply}");
+        assert_eq!(std::fs::read(&file).unwrap(), b"old");
     }
 }
