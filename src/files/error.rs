@@ -54,6 +54,8 @@ pub enum FileError {
     OsDenied,
     /// Busy or locked at the moment.
     TryAgain,
+    /// The file was written in place, and its name stands for another by now, or for none.
+    Displaced,
     /// The upload was begun for a file that another has replaced or changed since.
     Superseded,
     /// An upload that is to replace the file was interrupted: its end is not the end of the file.
@@ -143,6 +145,7 @@ impl fmt::Display for FileError {
             Self::ControlByte => "a new name holds a control byte",
             Self::OsDenied => "the operating system denies it to the server",
             Self::TryAgain => "busy at the moment",
+            Self::Displaced => "the file was replaced or removed while it was written",
             Self::Superseded => "the file was changed since the upload to it began",
             Self::Interrupted => "an upload that is to replace the file was interrupted",
             Self::TooManyOpen => "out of file descriptors",

@@ -228,7 +228,7 @@ impl Partial {
         let Place { directory, name, .. } = &self.place;
         match renameat(directory, &self.name, directory, name) {
             // A file that is a mount of its own, as containers make them of single files, cannot be swapped.
-            Err(Errno::BUSY | Errno::XDEV) => self.copy_over(),
+            Err(Errno::BUSY | Errno::XDEV) => self.copy_over(None),
             renamed => Ok(renamed?),
         }
     }
@@ -260,7 +260,7 @@ impl Partial {
         match swap() {
             // Not every file system knows the flag.
             Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => return self.replace(),
-            Err(Errno::BUSY | Errno::XDEV) => return self.copy_over(),
+            Err(Errno::BUSY | Errno::XDEV) => return self.copy_over(Some(seen)),
             Err(Errno::NOENT) => return Err(FileError::TryAgain),
             swapped => swapped?,
         }
@@ -278,12 +278,18 @@ impl Partial {
         Err(FileError::TryAgain)
     }
 
-    fn copy_over(&self) -> Result<(), FileError> {
+    /// Writes to the file in place, or to this one only.
+    fn copy_over(&self, only: Option<&Seen>) -> Result<(), FileError> {
         let flags = OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = &self.place.directory;
         let mut from = File::from(openat(directory, &self.name, flags | OFlags::RDONLY, Mode::empty())?);
-        let to = openat(directory, &self.place.name, flags | OFlags::WRONLY | OFlags::TRUNC, Mode::empty())?;
-        std::io::copy(&mut from, &mut File::from(to))?;
+        let mut to = File::from(openat(directory, &self.place.name, flags | OFlags::WRONLY, Mode::empty())?);
+        let found = Seen::of(&fstat(&to)?);
+        if only.is_some_and(|only| !only.is_same(&found)) {
+            return Err(FileError::TryAgain);
+        }
+        to.set_len(0)?;
+        std::io::copy(&mut from, &mut to)?;
         // If it cannot be removed the sweep will.
         let _ = unlinkat(directory, &self.name, AtFlags::empty());
         Ok(())

@@ -212,6 +212,8 @@ sentences! {
     file_too_large: OVER_ALLOCATION "File too large.",
     /// Something is scarce just now.
     try_again: FILE_BUSY "Resource temporarily unavailable. Try again later.",
+    /// An upload in place to a file that was replaced, renamed or removed before its end.
+    displaced: LOCAL_ERROR "The file was replaced or removed during the upload. Send it again.",
     /// REST and STOR, or APPE, for an interrupted upload to a file that was changed since.
     superseded: FILE_UNAVAILABLE "The file was changed since the upload began. Send all of it again with STOR.",
     /// APPE to a file while an upload that is to replace it is interrupted.
@@ -559,6 +561,7 @@ mod tests {
             invalid_name(),
             file_too_large(),
             try_again(),
+            displaced(),
             superseded(),
             interrupted(),
             local_error(),

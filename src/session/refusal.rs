@@ -41,6 +41,7 @@ impl From<&FileError> for Reply {
             FileError::OsDenied => replies::unavailable("Permission denied."),
             FileError::CrossDevice => replies::unavailable("Not possible across file systems."),
             FileError::NoUniqueName => replies::no_unique_name(),
+            FileError::Displaced => replies::displaced(),
             FileError::Superseded => replies::superseded(),
             FileError::Interrupted => replies::interrupted(),
             FileError::TryAgain | FileError::TooManyOpen => replies::try_again(),

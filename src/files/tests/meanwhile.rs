@@ -281,3 +281,82 @@ fn the_kernel_tells_what_came_back() {
     drop(partial);
     assert_eq!(ground.content("file"), b"");
 }
+
+/// A file that is written in place: at the end its name stands for it, or the upload failed.
+#[test]
+fn what_is_written_in_place_is_still_there_at_the_end() {
+    const LONG: u64 = (64 << 20) + 1;
+    type Away = fn(&Ground);
+    let ways: [(&str, Away); 3] = [
+        ("removed", |ground| fs::remove_file(ground.at("file")).unwrap()),
+        ("renamed", |ground| fs::rename(ground.at("file"), ground.at("elsewhere")).unwrap()),
+        ("replaced", |ground| {
+            ground.file("other", "theirs");
+            fs::rename(ground.at("other"), ground.at("file")).unwrap();
+        }),
+    ];
+    for (how, away) in ways {
+        for placement in [Placement::Replace, Placement::At(2), Placement::Append] {
+            for is_there in [false, true] {
+                let ground = Ground::new();
+                if is_there || placement == Placement::At(2) {
+                    ground.file("file", "old");
+                }
+                let upload = begin(&ground.direct(), "file", placement, b"new");
+                away(&ground);
+                let lost = upload.commit();
+                assert!(matches!(lost, Err(FileError::Displaced)), "{how}, {placement:?}: {lost:?}");
+            }
+        }
+        // Atomic, and too long to be copied where the disk cannot share blocks.
+        let ground = Ground::new();
+        fs::File::create(ground.at("file")).unwrap().set_len(LONG).unwrap();
+        let upload = begin(&ground.kept_for("bob"), "file", Placement::Append, b"new");
+        away(&ground);
+        match upload.commit() {
+            Err(FileError::Displaced | FileError::TryAgain) => {}
+            Ok(size) => assert_eq!(ground.content("file"), b"theirsnew", "{how}: {size}"),
+            Err(why) => panic!("{how}: {why:?}"),
+        }
+        if how == "replaced" {
+            assert!(ground.content("file").starts_with(b"theirs"));
+        }
+    }
+}
+
+/// In place there is one that writes from somewhere on, or some that append.
+#[test]
+fn writers_in_place_do_not_meet() {
+    let ground = Ground::new();
+    ground.file("file", "old");
+    let home = ground.direct();
+    for first in [Placement::Replace, Placement::At(1), Placement::Append] {
+        for second in [Placement::Replace, Placement::At(1), Placement::Append] {
+            let under_way = begin(&home, "file", first, b"first");
+            let other = home.store(&path("file"), second).unwrap().begin();
+            if (first, second) == (Placement::Append, Placement::Append) {
+                drop(other.unwrap());
+            } else {
+                assert!(matches!(other, Err(FileError::TryAgain)), "{first:?}, {second:?}: {other:?}");
+            }
+            let size = under_way.commit().unwrap();
+            assert_eq!(ground.content("file").len() as u64, size.max(5));
+            assert!(ground.content("file").ends_with(b"first"), "{first:?}, {second:?}");
+        }
+    }
+}
+
+/// STOU's name that nothing came for is given back, unless another has it by then.
+#[test]
+fn a_reserved_name_that_another_took_stays() {
+    let ground = Ground::new();
+    let pending = ground.direct().store_unique(&path("new")).unwrap();
+    let name = ground.names()[0].clone();
+    ground.file("other", "theirs");
+    fs::rename(ground.at("other"), ground.at(&name)).unwrap();
+    drop(pending);
+    assert_eq!(ground.content(&name), b"theirs");
+    let names = ground.names();
+    drop(ground.direct().store_unique(&path("new")).unwrap());
+    assert_eq!(ground.names(), names);
+}

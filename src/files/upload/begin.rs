@@ -42,11 +42,11 @@ impl PendingUpload {
 }
 
 fn begin_direct(home: Home, path: &VirtualPath, placement: Placement, target: Target) -> Result<Upload, FileError> {
-    let (mut file, before) = match target {
-        Target::Existing(file) => sized(file)?,
+    let mut file = match target {
+        Target::Existing(file) => file,
         Target::Reserved(file, reservation) => {
             reservation.keep();
-            sized(file)?
+            file
         }
         Target::Found | Target::Missing => {
             // Somebody else may have made it meanwhile, or removed it.
@@ -55,10 +55,11 @@ fn begin_direct(home: Home, path: &VirtualPath, placement: Placement, target: Ta
             options.create(true).create_new(is_to_be_new).mode(home.modes().file);
             match open_regular(home.root(), path, &mut options) {
                 Err(FileError::AlreadyExists) => return Err(FileError::MayNotReplace),
-                opened => opened?,
+                opened => opened?.0,
             }
         }
     };
+    let before = claim(&file, placement)?;
     let mut charge = home.charge(0, before);
     let position = match placement {
         Placement::Replace => {
@@ -81,9 +82,15 @@ fn begin_direct(home: Home, path: &VirtualPath, placement: Placement, target: Ta
     Ok(Upload::begun(home, path, Way::Direct(file), position, charge))
 }
 
-fn sized(file: File) -> Result<(File, u64), FileError> {
-    let size = file.metadata()?.len();
-    Ok((file, size))
+/// Keeps others from cutting the file or writing over the same bytes until the end; those that append may meet. Tells its
+/// length in bytes.
+fn claim(file: &File, placement: Placement) -> Result<u64, FileError> {
+    let claimed = if placement == Placement::Append { file.try_lock_shared() } else { file.try_lock() };
+    match claimed {
+        Err(TryLockError::WouldBlock) => Err(FileError::TryAgain),
+        // Not every file system has locks.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(file.metadata()?.len()),
+    }
 }
 
 fn begin_fresh(

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
+use cap_std::fs::MetadataExt as _;
 use nix::unistd::close;
 use rustix::fs::{FileType, Gid, Mode, Stat, Uid, fchmod, fchown};
 
@@ -14,6 +15,7 @@ use crate::files::partial::{Over, Partial};
 use crate::files::place::Place;
 use crate::files::quota::Charge;
 use crate::files::{FileError, Home};
+use crate::path::VirtualPath;
 
 impl Upload {
     /// Writes the last bytes and makes all of them the file's, as [`Upload::commit`] does.
@@ -29,7 +31,8 @@ impl Upload {
     ///
     /// # Errors
     /// See [`FileError`]: a disk may find out as late as here that it has no room. [`FileError::Superseded`] and
-    /// [`FileError::TryAgain`] where that would take bytes away that others brought meanwhile.
+    /// [`FileError::TryAgain`] where that would take bytes away that others brought meanwhile; [`FileError::Displaced`]
+    /// where a file that was written in place has lost its name.
     pub fn commit(mut self) -> Result<u64, FileError> {
         let size = match (&self.way, self.position) {
             // Nobody else writes to it.
@@ -53,18 +56,30 @@ impl Upload {
                 let key = partial.place.key_if_unmoved(home)?;
                 alone([key], || swap(home, partial, *commit, charge))?.unwrap_or(size)
             }
-            Way::Direct(_) if home.uploads().fsync => {
-                let directory = Place::open(home, path.parent().beneath_home(), ".".as_ref())?;
-                rustix::fs::fsync(directory.open_to_sync()?)?;
+            Way::Direct(file) | Way::Tail(file, _) => {
+                if home.uploads().fsync {
+                    let directory = Place::open(home, path.parent().beneath_home(), ".".as_ref())?;
+                    rustix::fs::fsync(directory.open_to_sync()?)?;
+                }
+                expect_named(home, path, file)?;
                 size
             }
-            Way::Direct(_) | Way::Tail(..) => size,
         };
         self.done = true;
         if let Some(then) = self.when_whole.0.take() {
             then(size);
         }
         Ok(size)
+    }
+}
+
+/// Whether the name still stands for the file that was written in place: the bytes of one that was replaced or removed
+/// are nowhere.
+fn expect_named(home: &Home, path: &VirtualPath, file: &File) -> Result<(), FileError> {
+    let written = file.metadata()?;
+    match home.root().metadata(path.beneath_home()) {
+        Ok(named) if (named.dev(), named.ino()) == (written.dev(), written.ino()) => Ok(()),
+        _ => Err(FileError::Displaced),
     }
 }
 

@@ -1,11 +1,16 @@
 //! STOU: names that nothing has yet.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
 use cap_std::fs::OpenOptionsExt;
+use rustix::fs::{AtFlags, fstat, unlinkat};
 
 use super::plan::writing;
 use super::{PendingUpload, Placement, Plan, Target, WhenWhole};
 use crate::files::jail::open_regular;
 use crate::files::manage::refuse_control_bytes;
+use crate::files::names::alone;
 use crate::files::place::{Place, Standing};
 use crate::files::{FileError, Home};
 use crate::path::{MAX_COMPONENT, VirtualPath};
@@ -19,11 +24,11 @@ const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 /// Names tried before giving up.
 const ATTEMPTS: usize = 64;
 
-/// A name that was made for an upload, and goes if the upload does not come.
+/// A name that was made for an upload, and goes if the upload does not come and nobody else has taken it.
 #[derive(Debug)]
 pub(super) struct Reservation {
-    home: Home,
-    path: VirtualPath,
+    place: Place,
+    made: (u64, u64),
     kept: bool,
 }
 
@@ -31,13 +36,23 @@ impl Reservation {
     pub(super) fn keep(mut self) {
         self.kept = true;
     }
+
+    fn remove(&self) -> Result<(), FileError> {
+        alone([self.place.key()?], || {
+            let found = self.place.look()?;
+            if (found.st_dev, found.st_ino) == self.made && found.st_size == 0 {
+                unlinkat(&self.place.directory, &self.place.name, AtFlags::empty())?;
+            }
+            Ok(())
+        })
+    }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
         if !self.kept {
             // If it cannot be removed, an empty file stays: nobody is left to be told.
-            let _ = self.home.root().remove_file(self.path.beneath_home());
+            let _ = self.remove();
         }
     }
 }
@@ -73,7 +88,10 @@ impl Home {
         let placement = Placement::Replace;
         match open_regular(self.root(), path, writing(placement).create_new(true).mode(self.modes().file)) {
             Ok((file, _)) => {
-                let reservation = Reservation { home: self.clone(), path: path.clone(), kept: false };
+                let name = OsStr::from_bytes(path.file_name().unwrap_or_default());
+                let place = Place::open(self, path.parent().beneath_home(), name)?;
+                let made = fstat(&file)?;
+                let reservation = Reservation { place, made: (made.st_dev, made.st_ino), kept: false };
                 Ok(Some(Plan::Direct(placement, Target::Reserved(file, reservation))))
             }
             Err(FileError::AlreadyExists) => Ok(None),
