@@ -33,10 +33,10 @@ RUN cd /image/usr/share/doc/longshore \
  && cp /usr/share/common-licenses/LGPL-2.1 /usr/share/common-licenses/GPL-3 . \
  && chmod 644 *
 
-# Readable by any user, whatever the umask of the checkout; the data writable by user 1000 and by group 0, which is
-# what platforms give to a container that runs under a user of their choice.
+# Readable by any user and writable by root only, whatever the umask of the checkout; the data writable by user 1000 and
+# by group 0, which is what platforms give to a container that runs under a user of their choice.
 COPY conf /image/etc/longshore/conf
-RUN chmod -R a+rX /image/etc \
+RUN chmod -R a+rX,go-w /image/etc \
  && chmod -R g=u /data/srv/ftp
 
 FROM scratch

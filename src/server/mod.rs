@@ -6,6 +6,7 @@ mod control;
 mod converse;
 mod delivering;
 mod exposure;
+mod guard;
 mod health;
 mod identity;
 mod kernel_ports;

@@ -17,6 +17,7 @@ struct Mount {
     /// The directory, or file, of the file system that is mounted.
     root: PathBuf,
     point: PathBuf,
+    is_read_only: bool,
     is_layered: bool,
 }
 
@@ -34,6 +35,11 @@ impl Mounts {
     /// Whether the root is layers, as a container's is.
     pub(super) fn is_root_layered(&self) -> bool {
         self.0.iter().rfind(|mount| mount.point == Path::new("/")).is_some_and(|root| root.is_layered)
+    }
+
+    /// Whether `place`, a path without links, is on a mount that nothing can be written to.
+    pub(super) fn is_read_only(&self, place: &Path) -> bool {
+        self.of(place).is_some_and(|mount| mount.is_read_only)
     }
 
     /// Where a place that is mounted from elsewhere lies there; a file system's own root lies nowhere else.
@@ -65,9 +71,10 @@ impl Mount {
         let mut fields = line.split(|&byte| byte == b' ').skip(2);
         let device = fields.next()?.to_owned();
         let (root, point) = (unescaped(fields.next()?), unescaped(fields.next()?));
+        let is_read_only = fields.next()?.split(|&byte| byte == b',').any(|option| option == b"ro");
         let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
         let is_layered = kind.windows(7).any(|part| part == b"overlay");
-        Some(Self { device, root, point, is_layered })
+        Some(Self { device, root, point, is_read_only, is_layered })
     }
 
     /// The path inside the file system of a place below the mount.
@@ -123,5 +130,12 @@ mod tests {
             assert_eq!(mounts.other_paths(Path::new(place)), want, "{place}");
         }
         assert_eq!(Mounts::default().other_paths(Path::new("/etc")), Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn read_only_is_the_mount_not_the_file_system() {
+        let mounts = Mounts::parse(HOST);
+        assert!(mounts.is_read_only(Path::new("/etc/keys/key.pem")));
+        assert!(!mounts.is_read_only(Path::new("/mnt/keys/key.pem")));
     }
 }

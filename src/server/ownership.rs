@@ -112,7 +112,7 @@ fn is_own(place: &Path) -> bool {
 }
 
 /// As a shell takes it.
-fn quoted(path: &Path) -> String {
+pub(super) fn quoted(path: &Path) -> String {
     let path = path.to_string_lossy();
     if path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-@%+=:,".contains(c)) {
         return path.into_owned();

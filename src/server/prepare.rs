@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::exposure::{Home, exposed};
+use super::guard::{own_program, stays_root, unguarded};
 use super::kernel_ports::first_given_out;
 use super::memory::{for_one_hash, memory};
 use super::ruling::ruling_files;
@@ -125,6 +126,9 @@ pub(super) fn prepare_after(
         Ok((roster, warnings)) if complaints.is_empty() => {
             let mut all = std::mem::take(&mut loaded.warnings);
             all.extend(found.warnings);
+            all.extend(unguarded(&ruling_files(&loaded, current_directory), loaded.settings.run_as));
+            all.extend(own_program(homes(&roster)));
+            all.extend(stays_root(loaded.settings.run_as));
             all.extend(warnings.iter().map(ToString::to_string));
             all.extend(tls.as_ref().map(Tls::warnings).unwrap_or_default());
             Ok(Prepared { loaded, roster, tls, trust, warnings: all })

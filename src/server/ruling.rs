@@ -30,6 +30,15 @@ pub(super) struct RulingFile {
     pub(super) is_input: bool,
 }
 
+impl RulingFile {
+    /// Whether the server runs it, and does not read it.
+    pub(super) fn is_program(&self) -> bool {
+        self.kind == PROGRAM
+    }
+}
+
+const PROGRAM: &str = "a program";
+
 /// Those that are in force by these settings; relative paths are meant from `current_directory`.
 pub(super) fn ruling_files(loaded: &Loaded, current_directory: &Path) -> Vec<RulingFile> {
     let settings = &loaded.settings;
@@ -65,7 +74,7 @@ pub(super) fn ruling_files(loaded: &Loaded, current_directory: &Path) -> Vec<Rul
     }
     for (name, hook) in hooks::all(settings) {
         for program in programs(hook) {
-            files.push(input(loaded.place(name), "a program", &program, Harm::Change));
+            files.push(input(loaded.place(name), PROGRAM, &program, Harm::Change));
         }
     }
     let own =

@@ -1,5 +1,6 @@
 //! Files that rule the server, and homes in which clients may write: the two never meet.
 
+mod guard;
 mod letters;
 mod reload;
 mod share;

@@ -85,7 +85,7 @@ const WAYS: [Way; 21] = [
 ];
 
 /// In a mount namespace of its own, where what is mounted is gone with the thread.
-fn with_mounts(deed: impl FnOnce() + Send) {
+pub(super) fn with_mounts(deed: impl FnOnce() + Send) {
     needs_root();
     let there = || {
         unshare(CloneFlags::CLONE_NEWNS).unwrap();

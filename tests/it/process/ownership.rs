@@ -70,7 +70,7 @@ fn the_command_that_is_told_mends_it() {
     client.ask("STOR new", "550");
     server.signal(nix::sys::signal::Signal::SIGTERM);
     let ended = server.wait();
-    let line = ended.lines.iter().find(|line| line.contains("to mend it: ")).expect("it is told");
+    let line = ended.lines.iter().find(|line| line.contains("belongs to 0:0")).expect("it is told");
     let command = line.split("to mend it: ").nth(1).unwrap();
     assert!(Command::new("sh").args(["-c", command]).status().unwrap().success(), "{command}");
     assert_eq!(facts(&home), (12345, 23456, 0o755));
