@@ -51,9 +51,9 @@ impl Members for Nlst {
         let encoding = session.encoding;
         let listed = find_entries(session, member, self.0, move |found| {
             let prefix = found.prefix;
-            let form: ListForm = Box::new(move |out, name, _| {
+            let form: ListForm = Box::new(move |out, entry| {
                 out.extend_from_slice(&prefix);
-                names::write_line(out, &encoding.encode(name));
+                names::write_line(out, &encoding.encode(&entry.name));
             });
             Ok((Outgoing::listing(found.entries, form)?, found.path))
         });
@@ -79,8 +79,9 @@ impl Members for Mlsd {
         let path = member.path_or_here(session, self.0.as_deref())?;
         let asked = path.clone();
         let (set, permissions, encoding) = (session.facts, member.account.permissions, session.encoding);
-        let form: ListForm = Box::new(move |out, name, found| {
-            facts::write_line(out, &encoding.encode(name), found, set, permissions, Place::Inside);
+        let form: ListForm = Box::new(move |out, entry| {
+            let place = if entry.link.is_some() { Place::Link } else { Place::Inside };
+            facts::write_line(out, &encoding.encode(&entry.name), &entry.facts, set, permissions, place);
         });
         let listing = member
             .ask(session, move |home| match home.facts(&asked)?.kind {
@@ -131,9 +132,8 @@ pub(super) async fn path_status(session: &Session, member: &Member, argument: &[
             if lines.len() == STATUS_LINES {
                 return Ok((lines, false, found.path));
             }
-            let (name, found) = entry?;
             let mut line = Vec::new();
-            form(&mut line, &name, &found);
+            form(&mut line, &entry?);
             line.truncate(line.len() - b"\r\n".len());
             lines.push(line);
         }
@@ -181,10 +181,7 @@ async fn find_entries<T: Send + 'static>(
             (Ok(found), _) if found.kind == Kind::Directory => {
                 Found { entries: Box::new(home.list(&path)?), path, prefix: Vec::new() }
             }
-            (Ok(found), name) => {
-                let entry = (name.unwrap_or_default().to_vec(), found);
-                Found { entries: Box::new(std::iter::once(Ok(entry))), path, prefix }
-            }
+            (Ok(_), _) => Found { entries: Box::new(std::iter::once(Ok(home.entry(&path)?))), path, prefix },
             (Err(FileError::NotFound), Some(last)) if pattern::is_pattern(last) => {
                 // The pattern is the client's own words, which no reply gives back.
                 Found { entries: matching_entries(home, &path, last)?, path: path.parent(), prefix }
@@ -199,7 +196,7 @@ async fn find_entries<T: Send + 'static>(
 fn matching_entries(home: &Home, path: &VirtualPath, last: &[u8]) -> Result<Entries, FileError> {
     let pattern = Pattern::new(last).ok_or(FileError::NotFound)?;
     Ok(Box::new(home.list(&path.parent())?.filter(move |entry| match entry {
-        Ok((name, _)) => pattern.matches(name),
+        Ok(entry) => pattern.matches(&entry.name),
         Err(_) => true,
     })))
 }
@@ -207,5 +204,14 @@ fn matching_entries(home: &Home, path: &VirtualPath, last: &[u8]) -> Result<Entr
 fn unix_form(session: &Session) -> ListForm {
     let encoding = session.encoding;
     let when = ListTimes { now: jiff::Timestamp::now().as_second(), zone: session.service.zone.clone() };
-    Box::new(move |out, name, found| unix::write_line(out, &encoding.encode(name), found, &when))
+    Box::new(move |out, entry| {
+        let name = encoding.encode(&entry.name);
+        match &entry.link {
+            Some(link) => {
+                let name = [&name, b" -> ".as_slice(), &encoding.encode(&link.target)].concat();
+                unix::write_line(out, &name, &link.facts, &when);
+            }
+            None => unix::write_line(out, &name, &entry.facts, &when),
+        }
+    })
 }

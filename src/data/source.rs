@@ -1,7 +1,7 @@
 //! What can be sent to a client, as blocks of bytes: a file, as it is or with its line ends converted, or a listing.
 
 use crate::files::{FileError, Home, Retrieval};
-use crate::listing::Facts;
+use crate::listing::Entry;
 use crate::path::VirtualPath;
 use crate::protocol::ascii::ToWire;
 
@@ -33,10 +33,10 @@ pub(super) trait Source: Send {
 }
 
 /// The entries of a listing, found one by one.
-pub type Entries = Box<dyn Iterator<Item = Result<(Vec<u8>, Facts), FileError>> + Send>;
+pub type Entries = Box<dyn Iterator<Item = Result<Entry, FileError>> + Send>;
 
 /// Writes one entry of a directory as a line.
-pub type ListForm = Box<dyn FnMut(&mut Vec<u8>, &[u8], &Facts) + Send>;
+pub type ListForm = Box<dyn FnMut(&mut Vec<u8>, &Entry) + Send>;
 
 impl Outgoing {
     /// A file; `ascii` asks for the line-end conversion of TYPE A. Blocks.
@@ -129,8 +129,7 @@ impl Source for Listing {
     fn fill(&mut self, block: &mut Vec<u8>, most: usize) -> Result<bool, FileError> {
         while block.len() < most {
             let Some(entry) = self.entries.next() else { return Ok(false) };
-            let (name, facts) = entry?;
-            (self.form)(block, &name, &facts);
+            (self.form)(block, &entry?);
         }
         Ok(true)
     }

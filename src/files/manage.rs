@@ -27,7 +27,7 @@ impl Home {
         Ok(self.root().create_dir_with(path.beneath_home(), &builder)?)
     }
 
-    /// Removes an empty directory.
+    /// Removes an empty directory, or a link, whatever it leads to: what it leads to stays.
     ///
     /// # Errors
     /// Needs `d`. See [`FileError`].
@@ -39,8 +39,13 @@ impl Home {
             Err(FileError::NotEmpty) if self.remove_leftovers(path)? => {
                 Ok(self.root().remove_dir(path.beneath_home())?)
             }
+            Err(FileError::NotADirectory) if self.is_link(path) => Ok(self.root().remove_file(path.beneath_home())?),
             removed => removed,
         }
+    }
+
+    fn is_link(&self, path: &VirtualPath) -> bool {
+        self.root().symlink_metadata(path.beneath_home()).is_ok_and(|found| found.is_symlink())
     }
 
     /// Removes the partials in a directory that holds nothing else. Tells whether it is empty now.

@@ -37,6 +37,11 @@ const ALL: [(Fact, &str); 8] = [
     (Fact::UnixGid, "unix.gid"),
 ];
 
+/// The type of a symbolic link: that of erratum 1500 to RFC 3659, which FileZilla, WinSCP, basic-ftp, FAR and FluentFTP know,
+/// and which clients that do not know it take for no directory. The `OS.unix=slink:target` of the RFC's own example
+/// breaks clients where the target has a blank or a semicolon. What it leads to is told by the `unique` fact.
+const LINK_TYPE: &[u8] = b"OS.unix=symlink";
+
 /// Where an entry stands, as far as it changes what may be done to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -44,6 +49,8 @@ pub enum Place {
     Home,
     /// Anything in it.
     Inside,
+    /// A link in it: the name is the link's, and the facts are those of what it leads to.
+    Link,
 }
 
 impl FactSet {
@@ -116,10 +123,11 @@ pub fn write_line(out: &mut Vec<u8>, name: &[u8], facts: &Facts, set: FactSet, p
 
 fn push_value(out: &mut Vec<u8>, fact: Fact, facts: &Facts, permissions: Permissions, place: Place) {
     match fact {
+        Fact::Type if place == Place::Link => out.extend_from_slice(LINK_TYPE),
         Fact::Type => out.extend_from_slice(match facts.kind {
             Kind::File => b"file",
             Kind::Directory => b"dir",
-            Kind::Link => b"OS.unix=symlink",
+            Kind::Link => LINK_TYPE,
             Kind::Other => b"OS.unix=special",
         }),
         Fact::Perm => push_perm(out, facts.kind, permissions, place),
@@ -145,7 +153,7 @@ fn push_perm(out: &mut Vec<u8>, kind: Kind, permissions: Permissions, place: Pla
     use Permission::{Append, ChangeDirectory, Delete, List, MakeDirectory, Rename, Retrieve, Store};
     let directory = kind == Kind::Directory;
     let file = kind == Kind::File;
-    let named = place == Place::Inside;
+    let named = place != Place::Home;
     for (letter, applies, needed) in [
         (b'a', file, Append),
         (b'c', directory, Store),
@@ -214,6 +222,15 @@ mod tests {
         ] {
             assert_eq!(line(b"x", &Facts::sample(kind), FactSet::chosen(b"type"), "elr", Place::Inside), want);
         }
+    }
+
+    #[test]
+    fn a_link_is_told_as_one_whatever_it_leads_to() {
+        for kind in [Kind::File, Kind::Directory, Kind::Link, Kind::Other] {
+            let line = line(b"x", &Facts::sample(kind), FactSet::chosen(b"type;unique"), "elr", Place::Link);
+            assert_eq!(line, "type=OS.unix=symlink;unique=801gbeef; x\r\n");
+        }
+        assert_eq!(perm(Kind::Directory, "elradfmwMT", Place::Link), "cdeflmp");
     }
 
     #[test]

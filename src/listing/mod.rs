@@ -15,6 +15,30 @@ pub mod names;
 pub mod pattern;
 pub mod unix;
 
+/// One name in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The name, as it is on the disk.
+    pub name: Vec<u8>,
+    /// What is known of it, links inside the home followed.
+    pub facts: Facts,
+    /// That it is a link, and what LIST shows of it.
+    pub link: Option<Link>,
+}
+
+/// A symbolic link, as itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// What is known of the link; its size is the length of `target`.
+    pub facts: Facts,
+    /// Where it leads: its own text if that stays inside the home, else [`HIDDEN_TARGET`]. Holds no control bytes.
+    pub target: Vec<u8>,
+}
+
+/// What stands for the target of a link that leads out of the home, or may: it tells nothing, and is a target to every
+/// parser of `name -> target`.
+pub const HIDDEN_TARGET: &[u8] = b"?";
+
 /// What is known about one file: the part of `stat` that a listing can show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Facts {

@@ -60,7 +60,18 @@ fn what_removes_or_renames_acts_on_the_link() {
     let ground = ground();
     let before = ground.outside_as_it_is();
     let home = &ground.home;
-    assert!(matches!(home.remove_directory(&path("relative")), Err(FileError::NotADirectory)));
+    for (link, target) in
+        [("gone", "inside"), ("gone", "source"), ("gone", "missing"), ("gone", "../outside/directory")]
+    {
+        ground.link(link, target);
+        home.remove_directory(&path(link)).unwrap();
+        assert!(fs::symlink_metadata(ground.at(link)).is_err(), "{target}");
+        ground.link(link, target);
+        home.delete(&path(link)).unwrap();
+        assert!(fs::symlink_metadata(ground.at(link)).is_err(), "{target}");
+    }
+    assert_eq!((ground.content("inside/file"), ground.content("source")), (b"mine".to_vec(), b"source".to_vec()));
+    assert!(matches!(home.remove_directory(&path("source")), Err(FileError::NotADirectory)));
     assert!(matches!(home.make_directory(&path("relative")), Err(FileError::AlreadyExists)));
     home.rename_source_exists(&path("relative")).unwrap();
     home.rename(&path("relative"), &path("renamed")).unwrap();

@@ -2,14 +2,14 @@
 
 use super::*;
 use crate::files::DirectoryStream;
-use crate::listing::{Facts, Kind};
+use crate::listing::{Entry, Facts, Kind};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use std::os::unix::net::UnixListener;
 
 fn entries(ground: &Ground) -> BTreeMap<String, Facts> {
     let entries = ground.home.list(&VirtualPath::root()).unwrap().map(Result::unwrap);
-    entries.map(|(name, facts)| (String::from_utf8(name).unwrap(), facts)).collect()
+    entries.map(|entry| (String::from_utf8(entry.name).unwrap(), entry.facts)).collect()
 }
 
 #[test]
@@ -57,13 +57,53 @@ fn links_are_told_as_what_they_lead_to_inside() {
     }
 }
 
+/// What is shown of a link's text, by where it stands, where it leads, and whether that is there.
+#[test]
+fn the_target_of_a_link_tells_nothing_of_the_outside() {
+    let ground = Ground::new();
+    ground.directory("a/b");
+    ground.file("file", "content");
+    // A directory that is called deeper than it is.
+    ground.link("a/b/top", "../..");
+    let absolute = ground.at("file").display().to_string();
+    for (name, target, shown) in [
+        ("to_file", "file", "file"),
+        ("to_directory", "./a//b/", "./a//b/"),
+        ("here", ".", "."),
+        ("a/b/up", "../../file", "../../file"),
+        ("dangling", "missing", "missing"),
+        ("a/b/dangling", "../../missing/below", "../../missing/below"),
+        ("circle", "circle", "?"),
+        ("odd", "a\nb\r\x1b[2J \x7f; -> x", "a?b??[2J ?; -> x"),
+        ("absolute", absolute.as_str(), "?"),
+        ("root", "/", "?"),
+        ("out", "../outside/canary", "?"),
+        ("out_and_back", "../home/file", "?"),
+        ("missing_outside", "../secret", "?"),
+        ("behind_the_missing", "missing/../../secret", "?"),
+        ("a/b/too_far", "../../../secret", "?"),
+        ("through", "out/below", "?"),
+        ("reserved", ".longshore-spool/lock", "?"),
+    ] {
+        ground.link(name, target);
+        let entry = ground.home.entry(&path(name)).unwrap();
+        let link = entry.link.clone().unwrap();
+        assert_eq!(String::from_utf8(link.target).unwrap(), shown, "{name}");
+        assert_eq!((link.facts.kind, link.facts.size), (Kind::Link, shown.len() as u64), "{name}");
+        let mut listed = ground.home.list(&path(name).parent()).unwrap().map(Result::unwrap);
+        assert!(listed.any(|listed| listed == entry), "{name}");
+    }
+    let top = path("a/b/top/missing_outside");
+    assert_eq!(ground.home.entry(&top).unwrap().link.unwrap().target, b"?");
+}
+
 #[test]
 fn links_in_a_directory_start_from_there() {
     let ground = Ground::new();
     ground.directory("below");
     ground.file("file", "content");
     ground.link("below/to_file", "../file");
-    let (name, facts) = ground.home.list(&path("below")).unwrap().next().unwrap().unwrap();
+    let Entry { name, facts, .. } = ground.home.list(&path("below")).unwrap().next().unwrap().unwrap();
     assert_eq!((name.as_slice(), facts.kind, facts.size), (&b"to_file"[..], Kind::File, 7));
 }
 
@@ -75,7 +115,7 @@ fn names_that_would_forge_lines_are_left_out_and_counted() {
         ground.file(name, "");
     }
     let mut stream = ground.home.list(&VirtualPath::root()).unwrap();
-    let mut names: Vec<_> = stream.by_ref().map(|entry| entry.unwrap().0).collect();
+    let mut names: Vec<_> = stream.by_ref().map(|entry| entry.unwrap().name).collect();
     names.sort();
     assert_eq!(names, [b".hidden".to_vec(), b"plain".to_vec()]);
     assert_eq!(stream.skipped(), 3);
@@ -98,7 +138,7 @@ fn ten_thousand_entries_are_not_gathered() {
     }
     assert_eq!(ground.home.list(&VirtualPath::root()).unwrap().count(), 10_000);
     let mut stream = ground.home.list(&VirtualPath::root()).unwrap();
-    let (first, _) = stream.next().unwrap().unwrap();
+    let Entry { name: first, .. } = stream.next().unwrap().unwrap();
     for entry in fs::read_dir(ground.at("")).unwrap() {
         fs::remove_file(entry.unwrap().path()).unwrap();
     }

@@ -153,7 +153,7 @@ fn fetch(home: &Home, path: &VirtualPath, offset: u64) -> Result<Vec<u8>, FileEr
 }
 
 fn listed(home: &Home, path: &VirtualPath) -> Result<Vec<Vec<u8>>, FileError> {
-    let mut names = home.list(path)?.map(|entry| Ok(entry?.0)).collect::<Result<Vec<_>, FileError>>()?;
+    let mut names = home.list(path)?.map(|entry| Ok(entry?.name)).collect::<Result<Vec<_>, FileError>>()?;
     names.sort();
     Ok(names)
 }

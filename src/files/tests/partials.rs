@@ -86,7 +86,7 @@ fn all_speak_of_one_file() {
                     let sum = home.summing(&name, crate::files::Algorithm::Crc32, 0, None).ok();
                     assert_eq!(sum.map(|mut sum| sum.read_on(|| true).unwrap().unwrap().end), there);
                     let entries = home.list(&VirtualPath::root()).unwrap().map(Result::unwrap);
-                    assert_eq!(entries.map(|(_, facts)| facts.size).collect::<Vec<_>>(), Vec::from_iter(there));
+                    assert_eq!(entries.map(|entry| entry.facts.size).collect::<Vec<_>>(), Vec::from_iter(there));
                 }
                 drop(upload);
                 ground.directory("other");

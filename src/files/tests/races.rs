@@ -3,6 +3,7 @@
 #![cfg(target_env = "gnu")] // nix has renameat2 for glibc only
 
 use super::*;
+use crate::listing::Entry;
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -60,7 +61,7 @@ fn a_directory_and_a_link_change_places() {
             let _ = home.set_modified(&path("directory/canary"), 1);
             let _ = home.set_mode(&path("directory"), 0o755);
             if let Ok(stream) = home.list(&path("directory")) {
-                for (name, facts) in stream.flatten() {
+                for Entry { name, facts, .. } in stream.flatten() {
                     assert!(name != b"canary" || facts.size == 4, "round {round}: facts of outside");
                 }
             }

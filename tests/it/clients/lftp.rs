@@ -34,6 +34,26 @@ fn mirrors_a_tree_there_and_back_in_each_way() {
     }
 }
 
+/// A link is neither gone through by a mirror, which would have no end, nor by a removal, which would empty what it leads to.
+#[test]
+fn leaves_what_links_lead_to_alone() {
+    for settings in ["set ftp:use-mlsd off", "set ftp:use-mlsd on"] {
+        let (server, desk) = (TestServer::start(|_| {}), Desk::new());
+        let home = server.home("bob");
+        std::fs::create_dir_all(home.join("old")).unwrap();
+        std::fs::create_dir_all(home.join("precious")).unwrap();
+        std::fs::write(home.join("precious/file"), "content").unwrap();
+        std::os::unix::fs::symlink(".", home.join("old/debian")).unwrap();
+        std::os::unix::fs::symlink(".", home.join("old/ubuntu")).unwrap();
+        std::os::unix::fs::symlink("../precious", home.join("old/link")).unwrap();
+        lftp(&server, &desk, &format!("{settings}; mirror old here")).succeeded();
+        assert!(!desk.path("here/debian/debian/debian").is_dir() || desk.path("here/debian").is_symlink());
+        lftp(&server, &desk, &format!("{settings}; rm -r old")).succeeded();
+        assert!(!home.join("old").exists(), "{settings}");
+        assert_eq!(std::fs::read(home.join("precious/file")).unwrap(), b"content", "{settings}");
+    }
+}
+
 #[test]
 fn mirrors_side_by_side() {
     let (server, desk) = (TestServer::start(|_| {}), Desk::new());
