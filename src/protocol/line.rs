@@ -1,10 +1,19 @@
-//! Bytes of the control connection into lines: RFC 959 section 5.3, with the Telnet commands of section 4.1.3.2 taken out.
+//! Bytes of the control connection into lines: RFC 959 section 5.3, with the Telnet commands taken out that stand before a
+//! verb, as ABOR, STAT and QUIT have them (section 4.1.3).
+//!
+//! Within a line nothing is taken out, and no byte 255 is taken for two: FileZilla, curl, Windows' ftp and most others send
+//! names as they are, of which lftp alone doubles that byte, unless its `ftp:use-telnet-iac` is off. Replies and listings
+//! have names as they are too.
+
+use std::ops::RangeInclusive;
 
 /// The longest line that is understood, in bytes without its end. A path of the longest kind fits.
 pub const MAX_LINE: usize = 4096;
 
-/// "Interpret as command": what follows is Telnet's, not the user's (RFC 854).
-const IAC: u8 = 255;
+/// The bytes of Telnet's commands, the 255 that goes before each among them (RFC 854).
+const TELNET: RangeInclusive<u8> = 240..=255;
+/// WILL, WON'T, DO and DON'T, which an option follows.
+const WITH_OPTION: RangeInclusive<u8> = 251..=254;
 /// The first byte of a TLS handshake record (RFC 8446 section 5.1).
 const TLS_HANDSHAKE: u8 = 0x16;
 
@@ -23,27 +32,17 @@ pub enum Decoded {
 #[derive(Debug, Default)]
 pub struct LineDecoder {
     line: Vec<u8>,
-    telnet: Telnet,
+    /// WILL, WON'T, DO or DON'T came before the line; the next byte is its option.
+    option_follows: bool,
     overlong: bool,
     begun: bool,
-}
-
-/// Where in a Telnet command the last byte left us (RFC 854).
-#[derive(Debug, Default, Clone, Copy)]
-enum Telnet {
-    #[default]
-    Text,
-    /// An IAC came; the next byte says which command.
-    Command,
-    /// WILL, WON'T, DO or DON'T came; the next byte is its option.
-    Option,
 }
 
 impl LineDecoder {
     /// Whether a line has begun and not ended.
     #[must_use]
     pub fn is_within_line(&self) -> bool {
-        !self.line.is_empty() || self.overlong || !matches!(self.telnet, Telnet::Text)
+        !self.line.is_empty() || self.overlong || self.option_follows
     }
 
     /// Takes bytes off the front of `input` until a line ends or there are no more.
@@ -57,30 +56,21 @@ impl LineDecoder {
         }
         while let Some((&byte, rest)) = input.split_first() {
             *input = rest;
-            match (self.telnet, byte) {
-                (Telnet::Text, IAC) => self.telnet = Telnet::Command,
-                (Telnet::Text, b'\n') => return Some(self.end_line()),
-                (Telnet::Text, _) => self.keep(byte),
-                (Telnet::Command, IAC) => self.resume_text(&[IAC]),
-                (Telnet::Command, 251..=254) => self.telnet = Telnet::Option,
-                // Abort Output, Interrupt Process, Data Mark and their like: they go before ABOR, STAT and QUIT.
-                (Telnet::Command, 240..=250) | (Telnet::Option, _) => self.telnet = Telnet::Text,
-                // No Telnet command at all: a client that does not double the byte 255 in a file name.
-                (Telnet::Command, b'\n') => {
-                    self.resume_text(&[IAC]);
-                    return Some(self.end_line());
-                }
-                (Telnet::Command, _) => self.resume_text(&[IAC, byte]),
+            match byte {
+                b'\n' => return Some(self.end_line()),
+                // No option is a letter: a verb begins here, whose Telnet command lost its end as urgent data.
+                _ if std::mem::take(&mut self.option_follows) && !byte.is_ascii_alphabetic() => {}
+                _ if self.is_telnet(byte) => self.option_follows = WITH_OPTION.contains(&byte),
+                _ => self.keep(byte),
             }
         }
         None
     }
 
-    fn resume_text(&mut self, bytes: &[u8]) {
-        self.telnet = Telnet::Text;
-        for &byte in bytes {
-            self.keep(byte);
-        }
+    /// Whether a byte is Telnet's. Before a verb, which is made of letters, each of its bytes is, in whatever order they
+    /// come: urgent data may take one out of its place. Within a line a byte is the client's, as names hold any.
+    fn is_telnet(&self, byte: u8) -> bool {
+        self.line.is_empty() && !self.overlong && TELNET.contains(&byte)
     }
 
     fn keep(&mut self, byte: u8) {
@@ -95,6 +85,7 @@ impl LineDecoder {
 
     fn end_line(&mut self) -> Decoded {
         let mut line = std::mem::take(&mut self.line);
+        self.option_follows = false;
         if line.last() == Some(&b'\r') {
             line.pop();
         }
@@ -136,9 +127,13 @@ mod tests {
             (b"\r\n\n".to_vec(), vec![line(b""), line(b"")]),
             (b"a\rb\r\r\n".to_vec(), vec![line(b"a\rb\r")]),
             (b"\xff\xf4\xff\xf2ABOR\r\n".to_vec(), vec![line(b"ABOR")]),
-            (b"\xff\xf4\xf2ABOR\r\n".to_vec(), vec![line(b"\xf2ABOR")]),
+            (b"\xff\xf4\xf2ABOR\r\n".to_vec(), vec![line(b"ABOR")]),
+            (b"\xf4\xffABOR\r\n\xffSTAT\r\n\xf4QUIT\r\n".to_vec(), vec![line(b"ABOR"), line(b"STAT"), line(b"QUIT")]),
             (b"\xff\xfb\x01NOOP\r\n".to_vec(), vec![line(b"NOOP")]),
-            (b"RETR \xff\xff\r\n".to_vec(), vec![line(b"RETR \xff")]),
+            (b"\xff\xfd\xffNOOP\r\n".to_vec(), vec![line(b"NOOP")]),
+            (b"\xff\xfbNOOP\r\n\xff\xfe\r\nNOOP\r\n".to_vec(), vec![line(b"NOOP"), line(b""), line(b"NOOP")]),
+            (b"NO\xff\xf1OP\r\n".to_vec(), vec![line(b"NO\xff\xf1OP")]),
+            (b"RETR \xff\xff\xf4\xfb\r\n".to_vec(), vec![line(b"RETR \xff\xff\xf4\xfb")]),
             (b"RETR a\xffb\xff\r\n".to_vec(), vec![line(b"RETR a\xffb\xff")]),
             (b"RETR \xff\n".to_vec(), vec![line(b"RETR \xff")]),
             (b"no end".to_vec(), vec![]),
@@ -168,6 +163,17 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn telnet_before_a_verb_is_read_over_and_none_in_a_name(
+            before in prop::collection::vec(240u8..=250, 0..6),
+            name in prop::collection::vec(any::<u8>().prop_filter("no end", |byte| !matches!(byte, b'\r' | b'\n' | 0)), 0..40),
+            size in 1usize..8
+        ) {
+            let said = [b"DELE ", name.as_slice()].concat();
+            let bytes = [&before, said.as_slice(), b"\r\n"].concat();
+            prop_assert_eq!(decode_in_chunks(&bytes, size), vec![line(&said)]);
+        }
+
         #[test]
         fn the_cut_of_the_segments_never_matters(bytes in prop::collection::vec(
             prop_oneof![Just(b'\n'), Just(b'\r'), Just(255u8), Just(244u8), any::<u8>()], 0..200), size in 1usize..20) {

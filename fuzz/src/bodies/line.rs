@@ -4,8 +4,6 @@ use longshore::protocol::ascii::FromWire;
 use longshore::protocol::line::MAX_LINE;
 use longshore::protocol::{Decoded, LineDecoder};
 
-const IAC: u8 = 255;
-
 /// The first byte says how long the segments are; the rest is what came.
 pub(super) fn run(input: &[u8]) {
     let Some((&cut, bytes)) = input.split_first() else { return };
@@ -17,15 +15,12 @@ pub(super) fn run(input: &[u8]) {
     assert_eq!(decode([first, &[], rest].into_iter()), whole, "cut at {cut}");
 
     let lines = whole.iter().filter(|decoded| **decoded != Decoded::TlsHello);
-    assert_eq!(lines.clone().count(), line_feeds(bytes), "a line for each line feed");
     for decoded in lines {
         if let Decoded::Line(line) = decoded {
             assert!(line.len() <= MAX_LINE && !line.contains(&b'\n'));
         }
     }
-    if !bytes.contains(&IAC) {
-        assert_eq!(whole, by_definition(bytes));
-    }
+    assert_eq!(whole, by_definition(bytes));
     assert_eq!(convert(bytes.chunks(size)), convert(std::iter::once(bytes)), "TYPE A cut by {size}");
 }
 
@@ -42,34 +37,26 @@ fn decode<'a>(segments: impl Iterator<Item = &'a [u8]>) -> Vec<Decoded> {
     found
 }
 
-/// Those that end a line: all but the one that is the option of a Telnet command.
-fn line_feeds(bytes: &[u8]) -> usize {
-    let mut bytes = bytes.iter();
-    let mut count = 0;
-    while let Some(&byte) = bytes.next() {
-        match byte {
-            b'\n' => count += 1,
-            IAC => match bytes.next() {
-                Some(b'\n') => count += 1,
-                Some(251..=254) => drop(bytes.next()),
-                _ => {}
-            },
-            _ => {}
-        }
-    }
-    count
-}
-
-/// What comes of bytes without Telnet commands.
+/// What is to come of the bytes.
 fn by_definition(bytes: &[u8]) -> Vec<Decoded> {
     let mut lines: Vec<&[u8]> = bytes.split(|&byte| byte == b'\n').collect();
     lines.pop();
     let decoded = lines
         .into_iter()
+        .map(without_telnet)
         .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
         .map(|line| if line.len() > MAX_LINE { Decoded::TooLong } else { Decoded::Line(line.to_vec()) });
     let hello = bytes.first().filter(|&&byte| byte == 0x16).map(|_| Decoded::TlsHello);
     hello.into_iter().chain(decoded).collect()
+}
+
+/// A line from its verb on.
+fn without_telnet(mut line: &[u8]) -> &[u8] {
+    while let [240..=255, rest @ ..] = line {
+        let has_option = matches!(line[0], 251..=254) && rest.first().is_some_and(|byte| !byte.is_ascii_alphabetic());
+        line = if has_option { &rest[1..] } else { rest };
+    }
+    line
 }
 
 fn convert<'a>(segments: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {

@@ -10,11 +10,9 @@ use std::os::unix::ffi::OsStringExt;
 use crate::harness::TestServer;
 use crate::wire::{Client, all_of};
 
-/// 0xFF is doubled on the control connection, as Telnet has it; names are given as they are on disk.
+/// Names are given as they are on disk.
 fn command(client: &mut Client, verb: &str, name: &[u8], wanted: &str) {
-    let doubled: Vec<u8> =
-        name.iter().flat_map(|&byte| std::iter::repeat_n(byte, if byte == 0xFF { 2 } else { 1 })).collect();
-    client.stream().write_all(&[verb.as_bytes(), b" ", &doubled, b"\r\n"].concat()).unwrap();
+    client.stream().write_all(&[verb.as_bytes(), b" ", name, b"\r\n"].concat()).unwrap();
     let reply = client.reply();
     assert!(reply.starts_with(wanted), "{verb} {}: {reply}", name.escape_ascii());
 }
