@@ -174,7 +174,7 @@ fn member_status(session: &Session, member: &Member) -> Vec<String> {
         (None, DataPlan::Passive(_)) => lines.push("Passive data channel waiting for connection.".to_owned()),
         (None, DataPlan::Connected { .. }) => lines.push("Data connection open, no transfer yet.".to_owned()),
         (None, DataPlan::Active { .. }) => lines.push("Active data connection arranged.".to_owned()),
-        (None, DataPlan::None) => lines.push("Data connection closed.".to_owned()),
+        (None, DataPlan::None | DataPlan::Taken) => lines.push("Data connection closed.".to_owned()),
     }
     lines
 }

@@ -80,6 +80,9 @@ impl Job {
         if self.is_second_try && record.direction == Direction::Upload && member.plan.is_given_up() {
             member.plan = DataPlan::None;
         }
+        if member.plan.is_taken() {
+            return say(replies::port_taken());
+        }
         if member.plan.is_none() {
             return say(replies::use_port_or_pasv());
         }
@@ -92,7 +95,7 @@ impl Job {
             keepalive: settings.keepalive.limit(),
         };
         let pace = pace(session, member, record.direction);
-        let transfer = Transfer { plan: std::mem::take(&mut member.plan), protection, body, pace, patience };
+        let transfer = Transfer { plan: member.plan.take(), protection, body, pace, patience };
         let if_client_leaves = match record.direction {
             Direction::Upload => IfClientLeaves::Decide,
             Direction::Download => IfClientLeaves::Finish,

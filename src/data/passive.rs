@@ -3,7 +3,11 @@
 //! A port may wait for several clients at once if their addresses differ: whoever of their sessions accepts a
 //! connection hands it to the session it belongs to. So ten ports serve any number of clients, ten transfers to each.
 //! A stranger is closed and the wait goes on (RFC 2577 section 3; VU#2558).
+//!
+//! A client that appears as one of `trusted_peers` shares no port, because a connection from there may be for any session.
+//! Where such clients use up the range, a port that no transfer has asked for goes to the next one who needs it.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -12,13 +16,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::oneshot;
+use tokio::sync::oneshot::{self, error::TryRecvError};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::proxy::{Proxies, Standing};
 use crate::observe::events::{self, SessionId};
 use crate::settings::{Cidrs, PortRange};
+use crate::turns::Group;
 
 /// Connections that may wait on one port to be accepted; strangers are among them.
 const BACKLOG: u32 = 128;
@@ -54,6 +59,11 @@ struct OpenPort {
 struct Waiter {
     ticket: u64,
     hand_over: oneshot::Sender<TcpStream>,
+    /// Whose share of the ports it is.
+    group: Group,
+    since: Instant,
+    /// A transfer waits for the connection: PASV or EPSV alone does not hold a port that another client needs.
+    has_transfer: bool,
 }
 
 /// A wait of one session for its data connection. Dropping it gives the port back.
@@ -118,30 +128,78 @@ impl PassivePorts {
         if is_same { Arc::clone(before) } else { self }
     }
 
-    /// Opens a port, chosen at random, on the control connection's local address for a client.
+    /// Opens a port, chosen at random, on the control connection's local address for a client, which counts as one of
+    /// `group`. While the range is used up, the longest idle wait of the group that holds most ports is ended for it, see
+    /// [`Passive::accept`].
     ///
     /// # Errors
     /// [`NoPort`]: nothing outside the range is ever tried.
-    pub fn listen(self: &Arc<Self>, session: SessionId, local: SocketAddr, client: IpAddr) -> Result<Passive, NoPort> {
+    pub fn listen(
+        self: &Arc<Self>,
+        session: SessionId,
+        local: SocketAddr,
+        client: IpAddr,
+        group: &Group,
+    ) -> Result<Passive, NoPort> {
         let mut open = self.lock();
         let count = self.range.len() as u64;
         let start = random() % count;
-        for step in 0..count {
-            let offset = (start + step) % count;
-            let Some(port) = u16::try_from(offset).ok().and_then(|offset| self.range.first().checked_add(offset))
-            else {
-                continue;
-            };
+        let nth = |step| {
             let mut local = local;
-            local.set_port(port);
-            match self.wait_on(&mut open, session, local, client) {
-                Ok(Some(passive)) => return Ok(passive),
-                Ok(None) => {}
-                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-                Err(error) => return Err(NoPort::Refused(error)),
+            local.set_port(self.range.first().checked_add(u16::try_from((start + step) % count).ok()?)?);
+            Some(local)
+        };
+        let locals = (0..count).filter_map(nth);
+        // Those of others are shared when no other is left: a port for each is safest.
+        for is_open in [false, true] {
+            for local in locals.clone() {
+                if open.contains_key(&local) != is_open {
+                    continue;
+                }
+                match self.wait_on(&mut open, session, local, client, group) {
+                    Ok(Some(passive)) => return Ok(passive),
+                    Ok(None) => {}
+                    Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                    Err(error) => return Err(NoPort::Refused(error)),
+                }
             }
         }
-        Err(NoPort::RangeUsedUp)
+        let Some(local) = self.make_room(&mut open, locals, client, group) else { return Err(NoPort::RangeUsedUp) };
+        self.wait_on(&mut open, session, local, client, group).map_err(NoPort::Refused)?.ok_or(NoPort::RangeUsedUp)
+    }
+
+    /// Ends the waits that keep this client from one of the ports. First those for which no transfer has asked, then those
+    /// of a group that holds at least two ports more; of these, the longest wait of the group that holds most.
+    fn make_room(
+        &self,
+        open: &mut HashMap<SocketAddr, OpenPort>,
+        locals: impl Iterator<Item = SocketAddr>,
+        client: IpAddr,
+        group: &Group,
+    ) -> Option<SocketAddr> {
+        let mut held: HashMap<&Group, usize> = HashMap::new();
+        for waiter in open.values().flat_map(|port| port.waiting.values()) {
+            *held.entry(&waiter.group).or_default() += 1;
+        }
+        let count = |group: &Group| held.get(group).copied().unwrap_or(0);
+        let candidates = locals.filter_map(|local| {
+            let in_the_way = || {
+                let waiting = open.get(&local).into_iter().flat_map(|port| &port.waiting);
+                waiting.filter(|(address, _)| self.excludes(**address, client)).map(|(_, waiter)| waiter)
+            };
+            let is_idle = !in_the_way().any(|waiter| waiter.has_transfer);
+            let held = in_the_way().map(|waiter| count(&waiter.group)).min()?;
+            let since = in_the_way().map(|waiter| waiter.since).max()?;
+            (is_idle || held > count(group) + 1).then_some((is_idle, held, Reverse(since), local))
+        });
+        let (.., local) = candidates.max_by_key(|(is_idle, held, since, _)| (*is_idle, *held, *since))?;
+        open.get_mut(&local)?.waiting.retain(|address, _| !self.excludes(*address, client));
+        Some(local)
+    }
+
+    /// Whether clients at these addresses cannot wait on one port: a connection could be for either.
+    fn excludes(&self, one: IpAddr, other: IpAddr) -> bool {
+        one == other || self.admission.admits(one) || self.admission.admits(other)
     }
 
     /// How many ports there are.
@@ -163,10 +221,11 @@ impl PassivePorts {
         session: SessionId,
         local: SocketAddr,
         client: IpAddr,
+        group: &Group,
     ) -> io::Result<Option<Passive>> {
         let port = match open.get_mut(&local) {
-            Some(port) if self.admission.may_share() && !port.waiting.contains_key(&client) => port,
-            Some(_) => return Ok(None),
+            Some(port) if port.waiting.keys().any(|address| self.excludes(*address, client)) => return Ok(None),
+            Some(port) => port,
             None => {
                 let listener = Arc::new(bind(local)?);
                 open.entry(local).or_insert(OpenPort { listener, waiting: HashMap::new() })
@@ -174,10 +233,11 @@ impl PassivePorts {
         };
         let (hand_over, handed) = oneshot::channel();
         let ticket = self.last_ticket.fetch_add(1, Ordering::Relaxed);
-        port.waiting.insert(client, Waiter { ticket, hand_over });
+        let since = Instant::now();
+        port.waiting.insert(client, Waiter { ticket, hand_over, group: group.clone(), since, has_transfer: false });
         let listener = Arc::clone(&port.listener);
         let claim = Claim { ports: Arc::clone(self), session, local, client, ticket };
-        Ok(Some(Passive { since: Instant::now(), was_asked_for: false, handed, listener, claim }))
+        Ok(Some(Passive { since, was_asked_for: false, handed, listener, claim }))
     }
 
     /// Gives a connection, which `by` accepted, to the session that waits for it; a stranger's is closed.
@@ -189,10 +249,10 @@ impl PassivePorts {
         let Some(port) = open.get_mut(&by.local).filter(is_same) else { return };
         let owner = if port.waiting.contains_key(&peer_ip) {
             Some(peer_ip)
-        } else if self.admission.admits(peer_ip) {
-            // Such ports are not shared, so whoever waits is the only one.
+        } else if self.admission.admits(peer_ip) && port.waiting.len() < 2 {
             port.waiting.keys().next().copied()
         } else {
+            // Also a trusted peer's where several wait: it cannot be told for whom it is.
             events::passive_stranger(by.session, peer_ip, by.client);
             None
         };
@@ -208,11 +268,7 @@ impl PassivePorts {
 }
 
 impl Admission {
-    /// A port is shared by its clients' addresses, which is sure only where each must come from its own.
-    fn may_share(&self) -> bool {
-        !self.anybody && self.trusted.is_empty()
-    }
-
+    /// Whether a connection from this address may be for a session whose client is at another one.
     fn admits(&self, stranger: IpAddr) -> bool {
         self.anybody || self.trusted.contains(stranger)
     }
@@ -225,6 +281,22 @@ impl Passive {
         self.claim.local.port()
     }
 
+    /// The connection that another session accepted for this one; [`TryRecvError::Closed`] once the port serves another
+    /// client.
+    pub(super) fn handed_over(&mut self) -> Result<TcpStream, TryRecvError> {
+        self.handed.try_recv()
+    }
+
+    /// A transfer waits for the client from here on.
+    pub(super) fn begin_transfer(&self) {
+        let Claim { ports, local, client, ticket, .. } = &self.claim;
+        let mut open = ports.lock();
+        let waiter = open.get_mut(local).and_then(|port| port.waiting.get_mut(client));
+        if let Some(waiter) = waiter.filter(|waiter| waiter.ticket == *ticket) {
+            waiter.has_transfer = true;
+        }
+    }
+
     /// When it began to wait.
     pub(super) fn since(&self) -> Instant {
         self.since
@@ -234,7 +306,8 @@ impl Passive {
     /// are closed. May be dropped while it waits: nothing is lost.
     ///
     /// # Errors
-    /// What the kernel says of the listener.
+    /// What the kernel says of the listener; [`io::ErrorKind::ConnectionAborted`] once the port serves another client,
+    /// which needed it while no transfer had asked for it.
     pub(super) async fn accept(&mut self) -> io::Result<TcpStream> {
         loop {
             tokio::select! {

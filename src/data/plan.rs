@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use rustix::net::{RecvFlags, recv};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::Instant;
 
 use super::active;
@@ -26,6 +27,8 @@ pub enum DataPlan {
         /// As with the port that it came to.
         was_asked_for: bool,
     },
+    /// The port went to another client, before a transfer asked for it.
+    Taken,
     /// We shall connect to the client, when the transfer begins and not before.
     Active {
         /// Where the client listens.
@@ -48,7 +51,7 @@ impl DataPlan {
             Self::Passive(Passive { was_asked_for, .. }) | Self::Connected { was_asked_for, .. } => {
                 std::mem::replace(was_asked_for, true)
             }
-            Self::None | Self::Active { .. } => false,
+            Self::None | Self::Taken | Self::Active { .. } => false,
         }
     }
 
@@ -61,25 +64,53 @@ impl DataPlan {
         matches!(recv(stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT), Ok((_, 0)))
     }
 
+    /// Takes note of what has become of a wait meanwhile: another session accepted the connection, or took the port. Tells
+    /// whether the port was taken, and forgets it then.
+    pub fn is_taken(&mut self) -> bool {
+        if let Self::Passive(passive) = self {
+            match passive.handed_over() {
+                Ok(stream) => *self = Self::Connected { stream, was_asked_for: passive.was_asked_for },
+                Err(TryRecvError::Closed) => *self = Self::Taken,
+                Err(TryRecvError::Empty) => {}
+            }
+        }
+        let is_taken = matches!(self, Self::Taken);
+        if is_taken {
+            *self = Self::None;
+        }
+        is_taken
+    }
+
+    /// Takes it for a transfer, which waits for the client from here on.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        if let Self::Passive(passive) = self {
+            passive.begin_transfer();
+        }
+        std::mem::take(self)
+    }
+
     /// Since when a port has been open to the client, who has not come yet.
     #[must_use]
     pub fn waiting_since(&self) -> Option<Instant> {
         match self {
             Self::Passive(passive) => Some(passive.since()),
-            Self::None | Self::Connected { .. } | Self::Active { .. } => None,
+            Self::None | Self::Taken | Self::Connected { .. } | Self::Active { .. } => None,
         }
     }
 
     /// Lets the client in before it asks for a transfer, as most do. Were the port not looked after until then,
     /// strangers could fill its queue, and the client would wait there for ever. May be dropped while it waits.
     pub async fn welcome(&mut self) {
-        if let Self::Passive(passive) = self
-            && let Ok(stream) = passive.accept().await
-        {
-            *self = Self::Connected { stream, was_asked_for: passive.was_asked_for };
+        if let Self::Passive(passive) = self {
+            match passive.accept().await {
+                Ok(stream) => *self = Self::Connected { stream, was_asked_for: passive.was_asked_for },
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => *self = Self::Taken,
+                // An error of the listener is told when the transfer is asked for.
+                Err(_) => std::future::pending().await,
+            }
             return;
         }
-        // An error of the listener is told when the transfer is asked for.
         std::future::pending::<()>().await;
     }
 
@@ -89,7 +120,7 @@ impl DataPlan {
     /// What the kernel says of the connection; [`io::ErrorKind::NotConnected`] where nothing was arranged.
     pub(super) async fn open(self) -> io::Result<TcpStream> {
         match self {
-            Self::None => Err(io::ErrorKind::NotConnected.into()),
+            Self::None | Self::Taken => Err(io::ErrorKind::NotConnected.into()),
             Self::Passive(mut passive) => passive.accept().await,
             Self::Connected { stream, .. } => Ok(stream),
             Self::Active { to, from } => active::connect(from, to).await,

@@ -156,6 +156,8 @@ sentences! {
     no_passive_address: NO_DATA_CONNECTION "No IPv4 address to tell. Use EPSV.",
     /// A transfer without PASV or PORT.
     use_port_or_pasv: NO_DATA_CONNECTION "Use PASV, EPSV, PORT or EPRT first.",
+    /// A transfer behind a PASV or EPSV whose port was given to a client that needed it.
+    port_taken: NO_DATA_CONNECTION "Another client needed the passive port. Use PASV or EPSV again.",
     /// The client did not come, or could not be reached.
     no_data_connection: NO_DATA_CONNECTION "Can't open data connection.",
     /// PRET.
@@ -532,6 +534,7 @@ mod tests {
             range_used_up(),
             no_passive_address(),
             use_port_or_pasv(),
+            port_taken(),
             no_data_connection(),
             pret_noted(),
             opening_data(),

@@ -6,4 +6,5 @@ mod ends;
 mod leaving;
 mod range;
 mod refused;
+mod share;
 mod strangers;

@@ -16,15 +16,19 @@ fn client(number: u8) -> IpAddr {
     IpAddr::from([127, 0, 0, number])
 }
 
-/// A range of one port that is free.
-fn one_port(admission: Admission) -> Arc<PassivePorts> {
+/// So many ports in a row that are free.
+fn free_range(count: u16) -> PortRange {
     loop {
-        let port = 5_000 + u16::try_from(random() % 5_000).unwrap();
-        if std::net::TcpListener::bind((SERVER, port)).is_ok() {
-            let nobody = Proxies::new(ProxyProtocol::Off, Cidrs::default());
-            return PassivePorts::new(port.to_string().parse().unwrap(), admission, nobody);
+        let first = 5_000 + u16::try_from(random() % 5_000).unwrap();
+        if (first..first + count).all(|port| std::net::TcpListener::bind((SERVER, port)).is_ok()) {
+            return format!("{first}-{}", first + count - 1).parse().unwrap();
         }
     }
+}
+
+/// A range of one port that is free.
+fn one_port(admission: Admission) -> Arc<PassivePorts> {
+    PassivePorts::new(free_range(1), admission, Proxies::new(ProxyProtocol::Off, Cidrs::default()))
 }
 
 fn own_only() -> Admission {
@@ -32,7 +36,7 @@ fn own_only() -> Admission {
 }
 
 fn wait(ports: &Arc<PassivePorts>, session: u64, client: IpAddr) -> Result<Passive, NoPort> {
-    ports.listen(SessionId(session), SocketAddr::new(SERVER, 21), client)
+    ports.listen(SessionId(session), SocketAddr::new(SERVER, 21), client, &Group::Session(session))
 }
 
 async fn connect(from: IpAddr, passive: &Passive) -> TcpStream {
@@ -76,9 +80,83 @@ async fn a_session_that_has_its_connection_keeps_nobody_from_the_port() {
 async fn of_one_client_one_waits_on_a_port() {
     let ports = one_port(own_only());
     let one = wait(&ports, 1, client(2)).unwrap();
+    one.begin_transfer();
     assert!(matches!(wait(&ports, 2, client(2)), Err(NoPort::RangeUsedUp)));
     drop(one);
     wait(&ports, 2, client(2)).unwrap();
+}
+
+/// PASV alone does not hold what somebody else needs.
+#[tokio::test]
+async fn a_wait_without_a_transfer_gives_way_and_its_late_connection_is_a_strangers() {
+    let ports = one_port(Admission { anybody: false, trusted: "127.0.0.8/32".parse().unwrap() });
+    for (idle, needs) in [(2, 2), (8, 8), (2, 8), (8, 2)] {
+        let mut one = wait(&ports, 1, client(idle)).unwrap();
+        let mut two = wait(&ports, 2, client(needs)).unwrap();
+        assert_eq!(one.accept().await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        if idle == 2 && needs == 8 {
+            let mut late = connect(client(idle), &two).await;
+            let _own = connect(client(needs), &two).await;
+            assert_eq!(peer(&two.accept().await.unwrap()), client(needs));
+            assert!(!matches!(late.read(&mut [0]).await, Ok(1..)));
+        } else {
+            let _own = connect(client(needs), &two).await;
+            assert_eq!(peer(&two.accept().await.unwrap()), client(needs));
+        }
+        // In either order.
+        if idle == needs {
+            drop((one, two))
+        } else {
+            drop((two, one))
+        }
+        assert!(ports.lock().is_empty());
+    }
+}
+
+/// A group that holds many ports gives way before one that holds few, with transfers that wait too, down to an even share.
+#[tokio::test]
+async fn a_share_of_the_ports_is_bounded_while_others_wait() {
+    let ports = PassivePorts::new(
+        free_range(4),
+        Admission { anybody: false, trusted: "127.0.0.8/32".parse().unwrap() },
+        Proxies::new(ProxyProtocol::Off, Cidrs::default()),
+    );
+    let user = |name: &str| Group::User(name.into());
+    let wait =
+        |session, name: &str| ports.listen(SessionId(session), SocketAddr::new(SERVER, 21), client(8), &user(name));
+    let mut greedy: Vec<Passive> = (0..4).map(|session| wait(session, "greedy").unwrap()).collect();
+    greedy.iter().for_each(Passive::begin_transfer);
+    assert!(matches!(wait(4, "greedy"), Err(NoPort::RangeUsedUp)), "its own transfers wait");
+    let first = wait(5, "modest").unwrap();
+    first.begin_transfer();
+    assert_eq!(greedy[0].accept().await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+    let second = wait(6, "modest").unwrap();
+    second.begin_transfer();
+    assert!(matches!(wait(7, "modest"), Err(NoPort::RangeUsedUp)), "two and two");
+    let another = wait(8, "another").unwrap();
+    another.begin_transfer();
+    let fourth = wait(9, "fourth").unwrap();
+    fourth.begin_transfer();
+    assert!(matches!(wait(10, "fifth"), Err(NoPort::RangeUsedUp)), "each has one");
+}
+
+/// What holds one port without a transfer is not ended for one who holds many.
+#[tokio::test]
+async fn one_who_holds_many_gives_way_to_himself() {
+    let ports = PassivePorts::new(
+        free_range(3),
+        Admission { anybody: false, trusted: "127.0.0.8/32".parse().unwrap() },
+        Proxies::new(ProxyProtocol::Off, Cidrs::default()),
+    );
+    let wait = |session, name: &str| {
+        let group = Group::User(name.into());
+        ports.listen(SessionId(session), SocketAddr::new(SERVER, 21), client(8), &group).unwrap()
+    };
+    let mut modest = wait(1, "modest");
+    let _greedy: Vec<Passive> = (2..30).map(|session| wait(session, "greedy")).collect();
+    let mut accepting = pin!(modest.accept());
+    let polled = poll_fn(|context| Poll::Ready(accepting.as_mut().poll(context))).await;
+    assert!(polled.is_pending());
 }
 
 #[tokio::test]
@@ -120,10 +198,16 @@ async fn a_wait_that_was_dropped_in_the_middle_goes_on() {
 }
 
 #[tokio::test]
-async fn who_is_trusted_comes_for_the_one_who_waits_and_no_second_one_waits() {
+async fn who_is_trusted_comes_for_the_one_who_waits_and_for_none_of_several() {
     let ports = one_port(Admission { anybody: false, trusted: "127.0.0.8/32".parse().unwrap() });
     let mut one = wait(&ports, 1, client(2)).unwrap();
-    assert!(matches!(wait(&ports, 2, client(3)), Err(NoPort::RangeUsedUp)));
+    let two = wait(&ports, 2, client(3)).unwrap();
+    let mut ambiguous = connect(client(8), &one).await;
+    let own = connect(client(2), &one).await;
+    assert_eq!(peer(&one.accept().await.unwrap()), client(2));
+    assert!(!matches!(ambiguous.read(&mut [0]).await, Ok(1..)));
+    drop((one, two, own));
+    let mut one = wait(&ports, 1, client(2)).unwrap();
     let _stranger = connect(client(9), &one).await;
     let _trusted = connect(client(8), &one).await;
     assert_eq!(peer(&one.accept().await.unwrap()), client(8));

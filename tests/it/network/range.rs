@@ -125,6 +125,8 @@ fn a_range_that_is_used_up_is_told_at_once_and_to_this_address_only() {
     let (server, _) = server_with_one_port();
     let mut first = Client::login(server.address, "bob");
     let address = first.pasv();
+    // A transfer waits for it; without one the port would go to the second.
+    first.ask("RETR file", "150");
     let mut second = Client::login(server.address, "bob");
     assert_eq!(second.say("PASV"), USED_UP);
     assert_eq!(second.say("EPSV"), USED_UP);
@@ -132,7 +134,6 @@ fn a_range_that_is_used_up_is_told_at_once_and_to_this_address_only() {
     other.pasv();
     // The one who has it is not disturbed.
     let mut data = first.data(address);
-    first.ask("RETR file", "150");
     assert_eq!(all_of(&mut data), b"content");
 }
 
@@ -176,7 +177,7 @@ fn a_port_is_given_back_at_once() {
         let mut first = Client::login(server.address, "bob");
         let mut second = Client::login(server.address, "bob");
         let address = first.pasv();
-        assert_eq!(second.say("PASV"), USED_UP, "{way}");
+        assert!(!is_refused("127.0.0.9", address), "{way}: it is open");
         give_back(&mut first, address);
         assert!(is_refused("127.0.0.1", address), "{way}");
         // Somebody else may have it, and uses it.

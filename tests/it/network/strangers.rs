@@ -1,5 +1,6 @@
 //! Strangers at a passive port: they get nothing and hold nobody up, unless the operator trusts them.
 
+use std::io::Read;
 use std::net::{IpAddr, SocketAddr, TcpStream};
 
 use crate::harness::{TestServer, set};
@@ -119,12 +120,37 @@ fn who_is_trusted_may_come_for_the_client() {
 
 #[test]
 fn a_port_for_which_others_may_come_is_not_shared() {
+    for (setting, networks, [one, other]) in [
+        // A connection may be for either of them.
+        ("permit_foreign_addresses", "on", ["127.0.0.2", "127.0.0.3"]),
+        ("trusted_peers", "127.0.0.9/32", ["127.0.0.9", "127.0.0.3"]),
+        ("trusted_peers", "127.0.0.9/32", ["127.0.0.2", "127.0.0.9"]),
+    ] {
+        let port = crate::wire::free_port().to_string();
+        let server = server(&[(setting, networks), ("passive_ports", &port)]);
+        let mut first = Client::login_from(one, server.address, "bob");
+        let mut second = Client::login_from(other, server.address, "bob");
+        first.pasv();
+        first.ask("RETR file", "150");
+        second.ask("PASV", "425");
+    }
+}
+
+/// For whom it comes cannot be told.
+#[test]
+fn a_trusted_peer_gets_nothing_on_a_port_that_others_share() {
     let port = crate::wire::free_port().to_string();
-    let server = server(&[("trusted_peers", "127.0.0.9/32"), ("passive_ports", &port)]);
+    let server = server(&[("trusted_peers", "127.0.0.8/31"), ("passive_ports", &port)]);
     let mut first = Client::login_from("127.0.0.2", server.address, "bob");
     let mut second = Client::login_from("127.0.0.3", server.address, "bob");
-    first.pasv();
-    second.ask("PASV", "425");
+    let address = first.pasv();
+    assert_eq!(second.pasv(), address);
+    first.ask("RETR file", "150");
+    let mut stranger = intrude(address);
+    let own = first.data(address);
+    assert!(!matches!(stranger.read(&mut [0]), Ok(1..)));
+    assert_eq!(all_of(&mut { own }), b"content");
+    first.expect("226");
 }
 
 /// F51: of all the addresses that the server listens on.
