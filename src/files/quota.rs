@@ -8,8 +8,8 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use cap_std::fs::{Dir, MetadataExt};
-use rustix::fs::fstat;
+use cap_std::fs::Dir;
+use rustix::fs::{FileType, fstat};
 
 use super::FileError;
 use super::at_once::Nearby;
@@ -152,14 +152,14 @@ fn count(root: &Dir) -> Result<u64, FileError> {
     let mut sum: u64 = 0;
     let mut seen = HashSet::new();
     for entry in Walk::of(root)? {
-        let found = match entry?.entry.metadata() {
-            Ok(found) if found.is_file() => found,
+        let found = match entry?.look() {
+            Ok(found) if FileType::from_raw_mode(found.st_mode) == FileType::RegularFile => found,
             Ok(_) => continue,
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             Err(error) => return Err(error.into()),
         };
-        if found.nlink() == 1 || seen.insert((found.dev(), found.ino())) {
-            sum = sum.checked_add(found.len()).ok_or(FileError::TooLarge)?;
+        if found.st_nlink == 1 || seen.insert((found.st_dev, found.st_ino)) {
+            sum = sum.checked_add(found.st_size.cast_unsigned()).ok_or(FileError::TooLarge)?;
         }
     }
     Ok(sum)

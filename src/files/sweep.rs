@@ -43,11 +43,11 @@ pub fn sweep(path: &Path, quotas: &Quotas) -> io::Result<u64> {
                 continue;
             }
         };
-        let name = found.entry.file_name();
+        let name = &found.name;
         if !is_reserved(name.as_bytes()) {
             continue;
         }
-        match seen::remove_stray(&found.directory, &name) {
+        match seen::remove_stray(&found.directory, name) {
             Ok(false) => {}
             Ok(true) => continue,
             Err(error) => {
@@ -55,13 +55,13 @@ pub fn sweep(path: &Path, quotas: &Quotas) -> io::Result<u64> {
                 continue;
             }
         }
-        let Ok(metadata) = found.entry.metadata() else { continue };
+        let Ok(metadata) = found.directory.symlink_metadata(name) else { continue };
         let age = metadata.modified().ok().and_then(|modified| now.duration_since(modified.into_std()).ok());
         let most = if is_nobodys(name.as_bytes()) { SPARED_FOR } else { KEPT_FOR };
         if !metadata.is_file() || age.is_none_or(|age| age < most) {
             continue;
         }
-        match remove_idle(&found.directory, &name) {
+        match remove_idle(&found.directory, name) {
             Ok(Some(size)) => {
                 ledger.give_back(size);
                 removed += 1;
