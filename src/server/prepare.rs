@@ -180,7 +180,12 @@ fn read_tls(before: Option<&Tls>, loaded: &mut Loaded, current_directory: &Path)
         session_reuse: settings.tls_session_reuse,
         close_notify: settings.tls_close_notify,
         handshake_limit: settings.login_timeout.limit(),
-        own_names: own_names(settings),
+        own: tls::Own {
+            // Beside the spool, which is one server's own as well, under a name that no client reaches.
+            directory: settings.hook_spool.with_file_name(".longshore-tls"),
+            names: own_names(settings),
+            owner: settings.run_as.wanted().map(|(uid, _)| uid),
+        },
     };
     options.files().for_each(|file| loaded.looks.look_at(file));
     Tls::load(&options, before).map(Some).map_err(|complaint| {

@@ -5,11 +5,14 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
+use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::sync::mpsc::Receiver;
+use tokio::time::sleep;
 
 use super::Slot;
 use super::panics::caught;
@@ -24,6 +27,9 @@ use crate::session::Service;
 use crate::settings::{Hook, Loaded, Looks, Problems, Settings};
 use crate::tls::{Certificate, Tls};
 use crate::users::RosterChanges;
+
+/// How often a certificate that is due is replaced at most.
+const AT_MOST_EVERY: Duration = Duration::from_secs(60 * 60);
 
 /// Loads the settings as at start, from this directory: flags and environment are the same, the files may not be.
 type Load = dyn Fn(&Path) -> Result<Loaded, Problems> + Send + Sync;
@@ -84,6 +90,7 @@ impl Reloader {
             let (because, answer) = tokio::select! {
                 () = asked.notified() => ("SIGHUP".to_owned(), None),
                 () = changed(&read) => ("changed files".to_owned(), None),
+                () = until_due(slot) => ("the end of the certificate that was made".to_owned(), None),
                 Some(ReloadOrder { because, answer }) = orders.recv() => (because, Some(answer)),
             };
             let (reloader, old) = (self.clone(), Arc::clone(&slot.borrow()));
@@ -169,6 +176,15 @@ impl Renewal {
             .chain(restart)
             .chain(warnings)
             .collect()
+    }
+}
+
+/// Waits until the pair that the server made is to be replaced. One that cannot be is tried again by the hour.
+async fn until_due(slot: &Slot) {
+    let due_in = slot.borrow().tls.as_ref().and_then(Tls::due_in);
+    match due_in {
+        Some(due_in) => sleep(due_in.max(AT_MOST_EVERY)).await,
+        None => pending().await,
     }
 }
 

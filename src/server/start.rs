@@ -125,7 +125,8 @@ pub fn set_umask(settings: &Settings) {
     umask(Mode::from_bits_truncate(settings.umask.0));
 }
 
-/// Raises the limit of open files as far as the kernel lets us, and makes the home of anonymous. Says what will not do.
+/// Raises the limit of open files as far as the kernel lets us, makes the home of anonymous, and keeps the certificate that
+/// was made. Says what will not do.
 #[must_use]
 pub fn fit_out(prepared: &Prepared) -> Vec<String> {
     let settings = &prepared.loaded.settings;
@@ -138,6 +139,7 @@ pub fn fit_out(prepared: &Prepared) -> Vec<String> {
     .into_iter()
     .flatten()
     .chain(unusable_homes(&prepared.roster, settings.create_homes))
+    .chain(prepared.tls.as_ref().and_then(Tls::keep))
     .collect()
 }
 

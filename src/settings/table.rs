@@ -120,7 +120,7 @@ settings! {
 
     /// Whether clients may speak TLS after AUTH TLS, or must: `off`, `allowed`, `required`.
     tls: TlsMode = "off",
-    /// PEM file of the certificate and those above it, followed when it changes; empty is one made at start.
+    /// PEM file of the certificate and those above it, followed when it changes; empty is one that the server makes.
     tls_cert: Option<PathBuf> = "",
     /// PEM file of its key, followed when it changes.
     tls_key: Option<PathBuf> = "",

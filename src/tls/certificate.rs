@@ -51,6 +51,13 @@ impl Certificate {
         }
     }
 
+    /// How long it is valid still; nothing if it is not.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        let Some(left) = self.validity.time_to_expiration() else { return Duration::ZERO };
+        left.unsigned_abs()
+    }
+
     /// What an operator should know of its dates, `soon` being how long is long enough.
     #[must_use]
     pub fn warning(&self, soon: Duration) -> Option<String> {

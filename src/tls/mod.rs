@@ -2,12 +2,14 @@
 
 mod certificate;
 mod newcomer;
+mod own;
 mod pair;
 mod shield;
 mod stream;
 mod tickets;
 
 pub use certificate::Certificate;
+pub use own::Own;
 use shield::Rules;
 pub use shield::{Exposed, Failed, Secured, Shield};
 pub use stream::MaybeTls;
@@ -23,6 +25,7 @@ use tokio_rustls::rustls::server::{ProducesTickets, WebPkiClientVerifier};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig, version};
 
 use crate::settings::{CloseNotify, SessionReuse, TlsVersion};
+use own::Made;
 use pair::Pair;
 
 /// A certificate that ends sooner than this is warned about.
@@ -47,8 +50,8 @@ pub struct Options {
     pub close_notify: CloseNotify,
     /// How long a handshake may take; at most 10 seconds in any case.
     pub handshake_limit: Option<Duration>,
-    /// What a pair that is made is made for.
-    pub own_names: Vec<String>,
+    /// What becomes of a pair that is made.
+    pub own: Own,
 }
 
 /// TLS as it is in force, for every session that begins meanwhile.
@@ -59,7 +62,7 @@ pub struct Tls {
     config: Arc<ServerConfig>,
     certificate: Certificate,
     /// The pair that was made, where none is set.
-    made: Option<Pair>,
+    made: Option<Arc<Made>>,
 }
 
 impl Tls {
@@ -71,10 +74,10 @@ impl Tls {
     pub fn load(options: &Options, before: Option<&Self>) -> Result<Self, String> {
         let (pair, made) = match (&options.pair, before.and_then(|before| before.made.as_ref())) {
             (Some((cert, key)), _) => (Pair::read(cert, key)?, None),
-            (None, Some(made)) => (made.copy(), Some(made.copy())),
-            (None, None) => {
-                let made = Pair::make(&options.own_names)?;
-                (made.copy(), Some(made))
+            (None, Some(made)) if !made.is_due() => (made.pair.copy(), Some(Arc::clone(made))),
+            (None, _) => {
+                let made = Made::load(&options.own)?;
+                (made.pair.copy(), Some(Arc::new(made)))
             }
         };
         let certificate = Certificate::read(&pair.chain[0])?;
@@ -97,6 +100,18 @@ impl Tls {
         Arc::new(Shield::new(Arc::clone(&self.config), &self.tickets, self.rules))
     }
 
+    /// Keeps the pair that was made, if one was, for the next start. Blocks. Tells what an operator should know of that.
+    #[must_use]
+    pub fn keep(&self) -> Option<String> {
+        self.made.as_ref()?.keep()
+    }
+
+    /// When another pair is to be made; never where one is set.
+    #[must_use]
+    pub fn due_in(&self) -> Option<Duration> {
+        Some(self.made.as_ref()?.due_in())
+    }
+
     /// The certificate that clients see.
     #[must_use]
     pub fn certificate(&self) -> &Certificate {
@@ -110,8 +125,7 @@ impl Tls {
         let mut warnings = Vec::new();
         if self.made.is_some() {
             warnings.push(format!(
-                "tls_cert: none is set, so one was made that no client can verify, and another one at each start; its \
-                 SHA-256 fingerprint is {}",
+                "tls_cert: none is set, so one was made that no client can verify; its SHA-256 fingerprint is {}",
                 certificate.fingerprint
             ));
         }

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use rcgen::generate_simple_self_signed;
 use tokio_rustls::rustls::Error;
+use tokio_rustls::rustls::crypto::aws_lc_rs::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::sign::CertifiedKey;
 
 use super::{Options, wrong};
 
@@ -38,13 +39,13 @@ impl Pair {
     pub(super) fn copy(&self) -> Self {
         Self { chain: self.chain.clone(), key: self.key.clone_key() }
     }
+}
 
-    /// Makes a pair that vouches for itself.
-    pub(super) fn make(names: &[String]) -> Result<Self, String> {
-        let made = generate_simple_self_signed(names)
-            .map_err(|error| format!("tls: no certificate could be made for {}: {error}", names.join(", ")))?;
-        let key = PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
-        Ok(Self { chain: vec![made.cert.der().clone()], key: key.into() })
+impl Pair {
+    /// Whether the key is that of the certificate.
+    pub(super) fn is_one(&self) -> bool {
+        let key = default_provider().key_provider.load_private_key(self.key.clone_key());
+        key.is_ok_and(|key| CertifiedKey::new(self.chain.clone(), key).keys_match().is_ok())
     }
 }
 

@@ -1,6 +1,6 @@
 //! TLS that changes: certificates (F23), and whether it is spoken.
 
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use tokio_rustls::rustls::version::TLS13;
@@ -154,7 +154,10 @@ fn tls_is_switched_on_and_off_for_new_sessions() {
 /// A client that was told to believe its fingerprint need not be told again before a restart.
 #[test]
 fn a_pair_that_was_made_is_kept() {
-    let mut server = Setup::new().file("conf/settings.toml", "tls = \"allowed\"\n").start();
+    let place = tempfile::tempdir().unwrap();
+    let spool = place.path().join("spool").display().to_string();
+    let setup = Setup::new().variable("FTP_HOOK_SPOOL", &spool);
+    let mut server = setup.file("conf/settings.toml", "tls = \"allowed\"\n").start();
     put(
         &server,
         "conf/settings.toml",
@@ -185,5 +188,36 @@ fn what_only_root_may_read_is_kept_as_it_is() {
     mode(&server.folder().join("key.pem"), 0o644);
     hang_up(&mut server);
     assert!(believes(&side, &server) && !gets_in(server.address, "bob", "secret"));
+    server.end();
+}
+
+/// Nor after one, with the server's user and its directory the same.
+#[test]
+fn a_pair_that_was_made_outlives_the_server() {
+    let place = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    let spool = place.path().join("spool").display().to_string();
+    let fingerprint = |run_as: &str| {
+        let setup = Setup::new().variable("FTP_HOOK_SPOOL", &spool).variable("FTP_RUN_AS", run_as);
+        let mut server = setup.variable("FTP_TLS", "allowed").start();
+        let line = server.wait_for_line("one was made that no client can verify");
+        server.end();
+        line.split("fingerprint is ").nth(1).unwrap()[..95].to_owned()
+    };
+    let first = fingerprint("1000:1000");
+    assert_eq!(fingerprint("1000:1000"), first);
+    let kept = place.path().join(".longshore-tls/own.der");
+    let found = std::fs::metadata(&kept).unwrap();
+    assert_eq!((found.mode() & 0o7777, found.uid()), (0o600, 1000));
+    // It is not taken from a user that the server is not.
+    let other = fingerprint("2000:2000");
+    assert_ne!(other, first);
+    // Where it cannot be kept, there is one for this run, and a line that says so.
+    let setup = Setup::new().variable("FTP_HOOK_SPOOL", "/proc/none/spool");
+    let mut server = setup.variable("FTP_TLS", "allowed").start();
+    server.wait_for_line("cannot be kept in /proc/none/.longshore-tls/own.der");
+    let mut client = Client::connect(server.address);
+    client.expect("220");
+    client.ask("AUTH TLS", "234");
     server.end();
 }

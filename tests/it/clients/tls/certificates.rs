@@ -67,7 +67,10 @@ fn a_certificate_that_nobody_vouches_for_is_refused() {
 #[test]
 fn without_a_pair_one_is_made_whose_fingerprint_is_told() {
     let ground = Ground::new("prefer");
-    let mut running = Setup::new().variable("FTP_TLS", "allowed").start();
+    let place = tempfile::tempdir().unwrap();
+    let spool = place.path().join("spool").display().to_string();
+    let setup = Setup::new().variable("FTP_HOOK_SPOOL", &spool);
+    let mut running = setup.variable("FTP_TLS", "allowed").start();
     let line = running.wait_for_line("one was made that no client can verify");
     let connect = running.address.to_string();
     let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
