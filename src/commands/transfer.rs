@@ -5,7 +5,6 @@ use super::job::Job;
 use super::{Command, DuringWork, Feature, Members, Ran, Spec, say};
 use crate::data::Outgoing;
 use crate::files::{Home, Placement};
-use crate::path::VirtualPath;
 use crate::protocol::argument::parse_number;
 use crate::protocol::{Argument, Reply, Syntax, replies};
 use crate::session::{Member, Representation, Session};
@@ -126,7 +125,7 @@ impl Members for Rest {
     }
 }
 
-/// Allocate room, in bytes. Nothing is set aside, but what cannot fit is said so at once.
+/// Allocate room, in bytes. Nothing is set aside, but what cannot fit, whatever file it replaces, is said so at once.
 pub struct Allo(u64);
 
 impl Command for Allo {
@@ -144,8 +143,8 @@ impl Command for Allo {
 
 impl Members for Allo {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
-        let free = member.ask(session, |home| home.free_space(&VirtualPath::root())).await?;
-        say(if self.0 > free { replies::allocation_too_large() } else { replies::no_allocation_needed() })
+        let most = member.ask(session, Home::largest_upload).await?;
+        say(if self.0 > most { replies::allocation_too_large() } else { replies::no_allocation_needed() })
     }
 }
 

@@ -217,15 +217,19 @@ impl Home {
         })
     }
 
-    /// As [`Home::store`] with [`Placement::Replace`](super::Placement::Replace).
+    /// As [`Home::store`] with [`Placement::Replace`](super::Placement::Replace), where there is room for a byte more.
     #[must_use]
     pub fn store_at_once(&self, path: &VirtualPath) -> Option<PendingUpload> {
         self.ask(Permission::Store).ok()?;
         refuse_control_bytes(path).ok()?;
         let name = OsStr::from_bytes(path.file_name()?);
         let parent = path.parent();
+        if let Some(quota) = self.uploads().quota {
+            self.ledger().known().filter(|&used| used < quota)?;
+        }
         self.ledger().nearby.look(|| {
             let directory = open(self.root(), parent.beneath_home(), OFlags::PATH | OFlags::DIRECTORY)?;
+            fstatvfs(&directory).ok().filter(|disk| disk.f_blocks == 0 || disk.f_bavail > 0)?;
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let found = match openat2(&directory, name, flags, Mode::empty(), resolving()) {
                 Ok(there) => Some(fstat(there).ok().filter(is_regular)?),

@@ -90,6 +90,11 @@ impl Ledger {
         }
     }
 
+    /// The same, if that is known without waiting.
+    pub(super) fn known(&self) -> Option<u64> {
+        self.used.try_lock().ok().and_then(|used| *used)
+    }
+
     /// Whether anybody counts here: what is removed has to be looked at before.
     pub(super) fn counts(&self) -> bool {
         lock(&self.used).is_some()

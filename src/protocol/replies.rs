@@ -185,8 +185,8 @@ sentences! {
     restart_pending: FILE_BUSY "Not possible while a REST request is pending.",
     /// ALLO that fits.
     no_allocation_needed: SUPERFLUOUS "No storage allocation necessary.",
-    /// ALLO for more than there is.
-    allocation_too_large: OVER_ALLOCATION "Not enough free space.",
+    /// ALLO for more than there is: RFC 959 section 5.4 has no 552 for it.
+    allocation_too_large: BAD_PARAMETER "Not enough free space.",
     /// STOU found no free name.
     no_unique_name: FILE_BUSY "No usable unique file name found.",
 }

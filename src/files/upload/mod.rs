@@ -11,6 +11,7 @@
 //! | file | what it holds |
 //! | --- | --- |
 //! | `plan` | where the bytes will go, and what may be gone on with |
+//! | `room` | whether there is room for a byte more |
 //! | `unique` | names that STOU makes |
 //! | `begin` | the file for the bytes is made, cut, or filled with what stays |
 //! | `write` | the bytes come, or fail to |
@@ -19,6 +20,7 @@
 mod begin;
 mod plan;
 mod publish;
+mod room;
 mod unique;
 mod write;
 

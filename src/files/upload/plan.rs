@@ -17,7 +17,7 @@ impl Home {
     ///
     /// # Errors
     /// Needs `w` to replace, `a` to append, and both to restart in the middle: `a` alone lets nobody change bytes that are
-    /// there. See [`FileError`]. The start of a restart must exist; at the very end is allowed.
+    /// there. See [`FileError`]. There must be room for a byte. The start of a restart must exist; at the very end is allowed.
     pub fn store(&self, path: &VirtualPath, placement: Placement) -> Result<PendingUpload, FileError> {
         let placement = if placement == Placement::At(0) { Placement::Replace } else { placement };
         if placement != Placement::Append {
@@ -31,7 +31,7 @@ impl Home {
             UploadMode::Atomic => self.plan(path, placement)?,
             UploadMode::Direct => self.plan_direct(path, placement)?,
         };
-        Ok(PendingUpload { home: self.clone(), path: path.clone(), plan, when_whole: WhenWhole::default() })
+        PendingUpload { home: self.clone(), path: path.clone(), plan, when_whole: WhenWhole::default() }.if_room()
     }
 
     /// The same to replace `found`, a regular file, or nothing, at `place`.

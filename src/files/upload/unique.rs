@@ -72,7 +72,7 @@ impl Home {
             let name = [prefix, b".", &random_suffix()?].concat();
             let path = model.parent().join(&name).map_err(|_| FileError::NameTooLong)?;
             if let Some(plan) = self.plan_unique(&path)? {
-                return Ok(PendingUpload { home: self.clone(), path, plan, when_whole: WhenWhole::default() });
+                return PendingUpload { home: self.clone(), path, plan, when_whole: WhenWhole::default() }.if_room();
             }
         }
         Err(FileError::NoUniqueName)

@@ -41,6 +41,21 @@ fn a_full_disk() {
     assert_eq!(names(&home), ["old", "small"]);
 }
 
+/// With no byte left it is 452 instead of 150, and nothing is made.
+#[test]
+fn a_disk_that_is_full_already() {
+    let (server, home) = on_a_small_disk("size=1m");
+    std::fs::write(home.join("old"), vec![1; 1 << 20]).unwrap();
+    let mut bob = Client::login(server.address, "bob");
+    for line in ["STOR new", "STOR old", "APPE old", "APPE new", "STOU new"] {
+        drop(bob.open());
+        bob.ask(line, "452 No space left on device.");
+    }
+    assert_eq!(names(&home), ["old"]);
+    bob.ask("DELE old", "250");
+    bob.store("new", b"x");
+}
+
 /// F41: no more names, though there is room: 452, and one that is deleted makes room for one.
 #[test]
 fn a_disk_without_inodes() {
