@@ -1,6 +1,10 @@
 # One static binary on an empty root. Builds with the plain builder as well as with BuildKit, for the machine's own
 # architecture.
-FROM rust:1.95-bookworm AS build
+
+# The tag says what it is, and the digest which one: a tag may be moved. For a newer one, write the digest here that this
+# tells: docker buildx imagetools inspect rust:1.95-bookworm
+ARG BUILD_IMAGE=rust:1.95-bookworm@sha256:6258907abe69656e41cd992e0b705cdcfabcbbe3db374f92ed2d47121282d4a1
+FROM ${BUILD_IMAGE} AS build
 WORKDIR /build
 
 # The target is named although it is the host: otherwise build scripts and procedural macros would be linked

@@ -98,8 +98,10 @@ fn build() -> (String, Option<ChildStdin>) {
     let clone = clean_clone();
     let folder = clone.path().to_str().unwrap();
     // By name, so that the layers of the first stage can be taken away too.
-    docker(&["build", "--quiet", "--target", "build", "--tag", &stage, folder]);
-    docker(&["build", "--quiet", "--tag", &name, folder]);
+    let base = success(&mut Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/base-image")));
+    let base = format!("BUILD_IMAGE={}", base.trim());
+    docker(&["build", "--quiet", "--build-arg", &base, "--target", "build", "--tag", &stage, folder]);
+    docker(&["build", "--quiet", "--build-arg", &base, "--tag", &name, folder]);
     (name, remover.stdin.take())
 }
 
