@@ -23,6 +23,21 @@ pub fn is_reserved(name: &[u8]) -> bool {
     name.get(..RESERVED_PREFIX.len()).is_some_and(|beginning| beginning.eq_ignore_ascii_case(RESERVED_PREFIX))
 }
 
+/// Whether a character of a name moves the cursor of a terminal, or has what stands around it read in another order: the
+/// controls of ASCII and of ISO 6429 (U+0080 to U+009F), separators of lines, and what embeds, overrides or isolates a
+/// direction of writing. No log and no screen passes these on.
+#[must_use]
+pub fn is_misleading(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Whether bytes hold a control character: one of ASCII, or one of ISO 6429 in UTF-8, also between bytes that are none. The
+/// numbers 0x80 to 0x9F as bytes of their own are letters of GBK and others, and are no control characters here.
+#[must_use]
+pub fn has_control(name: &[u8]) -> bool {
+    name.utf8_chunks().any(|chunk| chunk.valid().contains(char::is_control))
+}
+
 /// An absolute path inside a home: begins with `/`, no `.` or `..`, no doubled or trailing slash. Bytes, not text.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct VirtualPath(Vec<u8>);
@@ -116,10 +131,10 @@ impl VirtualPath {
 }
 
 impl fmt::Display for VirtualPath {
-    /// For the log: control bytes escaped, bytes that are no UTF-8 replaced.
+    /// For the log: misleading characters escaped, bytes that are no UTF-8 replaced.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for character in String::from_utf8_lossy(&self.0).chars() {
-            if character.is_control() {
+            if is_misleading(character) {
                 write!(f, "{}", character.escape_default())?;
             } else {
                 fmt::Write::write_char(f, character)?;

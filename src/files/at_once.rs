@@ -197,6 +197,9 @@ impl Home {
         self.ask(Permission::Retrieve).ok()?;
         let nearby = &self.ledger().nearby;
         nearby.look(|| {
+            // To open a FIFO or a device would be heard of at its other end.
+            let there = open(self.root(), path.beneath_home(), OFlags::PATH)?;
+            fstat(&there).ok().filter(is_regular)?;
             let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
             let mut file = File::from(open(self.root(), path.beneath_home(), flags)?);
             let found = fstat(&file).ok().filter(is_regular)?;

@@ -15,8 +15,19 @@ use super::FileError;
 use crate::listing::{Facts, Kind};
 use crate::path::VirtualPath;
 
-/// Opens a regular file, and tells its size. A FIFO does not make it wait for a peer, nor a terminal become the
-/// controlling one; both are then refused.
+/// Opens a regular file, and tells its size. What is there is looked at first: to open a FIFO wakes who waits at its other
+/// end, and to open a device may do anything.
+pub(super) fn look_and_open(
+    root: &Dir,
+    path: &VirtualPath,
+    options: &mut OpenOptions,
+) -> Result<(File, u64), FileError> {
+    expect_regular(&look(root, path)?.1)?;
+    open_regular(root, path, options)
+}
+
+/// The same of what was looked at before, or is made by this. Should a FIFO or a terminal have got there since, it does not
+/// wait for a peer, nor become the controlling one; both are then refused.
 pub(super) fn open_regular(
     root: &Dir,
     path: &VirtualPath,
@@ -24,11 +35,24 @@ pub(super) fn open_regular(
 ) -> Result<(File, u64), FileError> {
     let options = options.custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits());
     let file = root.open_with(path.beneath_home(), options)?.into_std();
-    let metadata = file.metadata()?;
-    match metadata.file_type() {
-        kind if kind.is_file() => Ok((file, metadata.len())),
-        kind if kind.is_dir() => Err(FileError::IsADirectory),
-        _ => Err(FileError::NotRegular),
+    let metadata = Metadata::from_file(&file)?;
+    expect_regular(&metadata)?;
+    Ok((file, metadata.len()))
+}
+
+/// Looks at what `path` leads to, links followed, and opens nothing.
+fn look(root: &Dir, path: &VirtualPath) -> Result<(cap_std::fs::File, Metadata), FileError> {
+    let flags = OFlag::O_PATH.bits();
+    let there = root.open_with(path.beneath_home(), OpenOptions::new().read(true).custom_flags(flags))?;
+    let metadata = there.metadata()?;
+    Ok((there, metadata))
+}
+
+fn expect_regular(found: &Metadata) -> Result<(), FileError> {
+    match kind_of(found) {
+        Kind::File => Ok(()),
+        Kind::Directory => Err(FileError::IsADirectory),
+        Kind::Link | Kind::Other => Err(FileError::NotRegular),
     }
 }
 
@@ -45,10 +69,14 @@ pub fn openat2_denied() -> Option<std::io::Error> {
 pub(super) struct Held(cap_std::fs::File);
 
 impl Held {
+    /// Any but the home itself, whatever name leads to it: a link, or another mount of it.
     pub(super) fn open(root: &Dir, path: &VirtualPath) -> Result<Self, FileError> {
-        let file =
-            root.open_with(path.beneath_home(), OpenOptions::new().read(true).custom_flags(OFlag::O_PATH.bits()))?;
-        match kind_of(&file.metadata()?) {
+        let (file, found) = look(root, path)?;
+        let home = root.dir_metadata()?;
+        if (found.dev(), found.ino()) == (home.dev(), home.ino()) {
+            return Err(FileError::RootItself);
+        }
+        match kind_of(&found) {
             Kind::File | Kind::Directory => Ok(Self(file)),
             Kind::Link | Kind::Other => Err(FileError::NotRegular),
         }

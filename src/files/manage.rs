@@ -11,7 +11,7 @@ use super::jail::Held;
 use super::names::alone;
 use super::place::Place;
 use super::{FileError, Home, partial, seen};
-use crate::path::{VirtualPath, is_reserved};
+use crate::path::{VirtualPath, has_control, is_reserved};
 use crate::settings::Permission;
 
 impl Home {
@@ -178,6 +178,7 @@ impl Home {
     /// Needs `T`. See [`FileError`].
     pub fn set_modified(&self, path: &VirtualPath, seconds: i64) -> Result<(), FileError> {
         self.ask(Permission::SetTime)?;
+        refuse_root(path)?;
         Held::open(self.root(), path)?.set_modified(seconds)
     }
 }
@@ -212,7 +213,7 @@ pub(super) fn rename_in_two_steps(source: &Dir, old: &OsStr, target: &Dir, new: 
 /// For every operation that makes a name. Whoever lists the directory later, in a terminal perhaps, is not to be fooled by
 /// it; what has such a name already can be fetched, renamed and removed.
 pub(super) fn refuse_control_bytes(path: &VirtualPath) -> Result<(), FileError> {
-    let is_fine = path.file_name().is_none_or(|name| !name.iter().any(u8::is_ascii_control));
+    let is_fine = path.file_name().is_none_or(|name| !has_control(name));
     if is_fine { Ok(()) } else { Err(FileError::ControlByte) }
 }
 

@@ -349,6 +349,11 @@ fn make(directory: &Dir, name: &OsStr, mode: u32) -> Result<Option<File>, FileEr
 
 /// Opens and locks a partial that is there; `None` while somebody else has the lock.
 fn open_idle(directory: &Dir, name: &OsStr) -> Result<Option<File>, FileError> {
+    // What else has the name is not opened, which a FIFO or a device would hear of.
+    let found = statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
+        return Ok(None);
+    }
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::WRONLY | OFlags::CLOEXEC;
     locked(directory, name, openat(directory, name, flags, Mode::empty())?.into())
 }

@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use cap_std::fs::OpenOptions;
 use rustix::fs::sendfile;
 
-use super::jail::open_regular;
+use super::jail::look_and_open;
 use super::{FileError, Home};
 use crate::path::VirtualPath;
 use crate::settings::Permission;
@@ -64,7 +64,7 @@ impl Home {
     /// Needs `r`. See [`FileError`].
     pub fn retrieve(&self, path: &VirtualPath, offset: u64) -> Result<Retrieval, FileError> {
         self.ask(Permission::Retrieve)?;
-        let (mut file, size) = open_regular(self.root(), path, OpenOptions::new().read(true))?;
+        let (mut file, size) = look_and_open(self.root(), path, OpenOptions::new().read(true))?;
         if offset > size {
             return Err(FileError::BeyondEnd { offset, size });
         }

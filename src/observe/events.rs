@@ -20,7 +20,7 @@ use super::Transfer;
 use super::floods::{Cause, Repeated};
 use super::metrics::{self, Ended};
 use crate::limits::{AddressKey, Refusal};
-use crate::path::VirtualPath;
+use crate::path::{VirtualPath, is_misleading};
 use crate::protocol::{Reply, replies};
 use crate::users::{Account, RosterChanges};
 use repeated::{is_told, is_told_of};
@@ -376,10 +376,10 @@ fn canonical(address: SocketAddr) -> SocketAddr {
 }
 
 /// What a client sent, as text. JSON escapes the control characters below the blank only; DEL and those of ISO 6429,
-/// among them one that begins a command to a terminal as ESC [ does, would pass.
+/// among them one that begins a command to a terminal as ESC [ does, would pass, and so would what turns a name around.
 fn text(bytes: &[u8]) -> Cow<'_, str> {
     let text = String::from_utf8_lossy(bytes);
-    let is_passed_on = |c: char| c.is_control() && c > ' ';
+    let is_passed_on = |c: char| is_misleading(c) && c > ' ';
     if text.contains(is_passed_on) { text.replace(is_passed_on, "\u{fffd}").into() } else { text }
 }
 

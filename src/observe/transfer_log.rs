@@ -12,6 +12,7 @@ use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
 use super::losses::{Losses, counted};
 use super::{LogError, Transfer};
 use crate::limits::Direction;
+use crate::path::is_misleading;
 
 /// A transfer log, written by a thread of its own. Clones write to the same.
 #[derive(Debug, Clone)]
@@ -79,9 +80,15 @@ fn line(transfer: &Transfer<'_>, ended: &Zoned) -> Vec<u8> {
     line
 }
 
-/// Words are separated by blanks and have no quotes; wu-ftpd writes `_` for what would break one.
-fn one_word(bytes: &[u8]) -> impl Iterator<Item = u8> {
-    bytes.iter().map(|&byte| if byte <= b' ' || byte == 0x7f { b'_' } else { byte })
+/// Words are separated by blanks and have no quotes; wu-ftpd writes `_` for what would break one. So is done with what a
+/// terminal would obey, in UTF-8 or as a byte of its own (ISO 6429), or show in another order.
+fn one_word(bytes: &[u8]) -> Vec<u8> {
+    let mut word = Vec::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        word.extend(chunk.valid().replace(|c| c == ' ' || is_misleading(c), "_").bytes());
+        word.extend(chunk.invalid().iter().map(|&byte| if matches!(byte, 0x80..=0x9f) { b'_' } else { byte }));
+    }
+    word
 }
 
 #[cfg(test)]
@@ -130,9 +137,11 @@ mod tests {
 
     #[test]
     fn names_break_no_word_and_no_line() {
-        let path = path(b"two blanks\x1b\x7f\ttab\xff");
+        let path = path("two blanks\x1b\x7f\ttab\u{9b}\u{202e}\u{e9}".as_bytes());
+        let path = VirtualPath::root().join(&[path.as_bytes(), b"\x9b\xff"].concat()).unwrap();
         let line = line(&Transfer { user: "b o\nb", ..transfer(&path) }, &ended("2026-11-01T09:05:00Z"));
-        let want = b"Sun Nov  1 09:05:00 2026 2 192.0.2.1 10 /two_blanks___tab\xff b _ o r b_o_b ftp 0 * c\n";
+        let want =
+            b"Sun Nov  1 09:05:00 2026 2 192.0.2.1 10 /two_blanks___tab__\xc3\xa9_\xff b _ o r b_o_b ftp 0 * c\n";
         assert_eq!(line.escape_ascii().to_string(), want.escape_ascii().to_string());
     }
 

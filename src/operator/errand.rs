@@ -10,6 +10,7 @@ use nix::unistd::geteuid;
 use super::peer::is_one_user;
 use super::wire::{self, Answer, PATIENCE, RELOAD_PATIENCE, Request};
 use super::{screen, table};
+use crate::path::is_misleading;
 use crate::session::{Overview, Seen};
 use crate::settings::Settings;
 
@@ -138,5 +139,5 @@ fn believe(stream: &UnixStream, settings: &Settings) -> Result<(), String> {
 
 /// Without what could reach a terminal as a command.
 fn printable(text: &str) -> String {
-    text.replace(|c: char| c.is_control() && c != '\n', "\u{fffd}")
+    text.replace(|c: char| is_misleading(c) && c != '\n', "\u{fffd}")
 }

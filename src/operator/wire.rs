@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::path::is_misleading;
 use crate::session::{Overview, Seen};
 
 /// The longest question, in bytes.
@@ -71,7 +72,7 @@ pub(super) fn line<T: Serialize>(value: &T) -> io::Result<String> {
     let mut line = String::new();
     for c in serde_json::to_string(value)?.chars() {
         // Outside of texts there is none of these.
-        if c.is_control() { line += &format!("\\u{:04x}", u32::from(c)) } else { line.push(c) }
+        if is_misleading(c) { line += &format!("\\u{:04x}", u32::from(c)) } else { line.push(c) }
     }
     line.push('\n');
     Ok(line)

@@ -1,6 +1,7 @@
 //! Names are bytes: what was stored under one is found under it.
 
 use super::*;
+use crate::path::has_control;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -43,7 +44,7 @@ fn any_name_makes_the_round_trip() {
     let names = random_names(1000);
     assert!(names.len() >= 1000);
     for name in &names {
-        if name.iter().any(u8::is_ascii_control) {
+        if has_control(name) {
             // No client makes such a name, but it may be there.
             assert!(matches!(home.store(&path(name), Placement::Replace), Err(FileError::ControlByte)));
             fs::write(ground.at("").join(OsStr::from_bytes(name)), name).unwrap();
@@ -76,7 +77,16 @@ fn no_name_with_a_control_byte_is_made() {
             refused(home.store(&name, placement).map(drop));
         }
     }
+    // The controls of ISO 6429, which are two bytes each in UTF-8.
+    for control in '\u{80}'..='\u{9f}' {
+        let refused = home.make_directory(&path(format!("a{control}").as_bytes()));
+        assert!(matches!(refused, Err(FileError::ControlByte)), "{control:?}");
+    }
     assert_eq!(listed(home, &VirtualPath::root()).unwrap(), [b"there"]);
+    // As single bytes they are letters of GBK and others, and so are the second bytes of letters in UTF-8.
+    for letters in [&b"\x81\x40"[..], b"\x93quoted\x94", "\u{e9}\u{db}\u{202e}".as_bytes()] {
+        home.make_directory(&path(letters)).unwrap();
+    }
 }
 
 /// F34: up to the limit of the disk.

@@ -4,7 +4,7 @@ use cap_std::fs::OpenOptions;
 use rustix::fs::Stat;
 
 use super::{PendingUpload, Placement, Plan, Seen, Target, WhenWhole};
-use crate::files::jail::open_regular;
+use crate::files::jail::look_and_open;
 use crate::files::manage::refuse_control_bytes;
 use crate::files::partial;
 use crate::files::place::{Place, Standing};
@@ -117,7 +117,7 @@ impl Home {
     }
 
     pub(super) fn plan_direct(&self, path: &VirtualPath, placement: Placement) -> Result<Plan, FileError> {
-        let target = match (open_regular(self.root(), path, &mut writing(placement)), placement) {
+        let target = match (look_and_open(self.root(), path, &mut writing(placement)), placement) {
             (Ok((_, size)), Placement::At(offset)) if offset > size => {
                 return Err(FileError::BeyondEnd { offset, size });
             }

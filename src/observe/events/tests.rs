@@ -96,7 +96,7 @@ fn a_failed_log_in_names_accounts_only() {
 
 #[test]
 fn transfers() {
-    let path = path(b"x\x1b\xff");
+    let path = path(b"x\x1b\xff\xc2\x9b\xe2\x80\xae");
     let done = Transfer {
         what: What::File,
         verb: "RETR",
@@ -112,13 +112,13 @@ fn transfers() {
     };
     assert_eq!(
         info(|| transferred(SEVEN, &done)),
-        "INFO session=7 user=\"bob\" RETR done path=\"/x\\u{1b}\u{fffd}\" direction=download bytes=10 seconds=0.5"
+        "INFO session=7 user=\"bob\" RETR done path=\"/x\\u{1b}\u{fffd}\u{fffd}\u{fffd}\" direction=download bytes=10 seconds=0.5"
     );
     let failed = Transfer { verb: "STOR", direction: Direction::Upload, failure: Some("reset"), ..done };
     assert_eq!(
         lines(LogLevel::Info, LogFormat::Json, || transferred(SEVEN, &failed)),
         [
-            "\",\"level\":\"INFO\",\"session\":7,\"user\":\"bob\",\"message\":\"STOR failed\",\"path\":\"/x\\u001b\u{fffd}\",\
+            "\",\"level\":\"INFO\",\"session\":7,\"user\":\"bob\",\"message\":\"STOR failed\",\"path\":\"/x\\u001b\u{fffd}\u{fffd}\u{fffd}\",\
           \"direction\":\"upload\",\"bytes\":10,\"seconds\":0.5,\"why\":\"reset\"}"
         ]
     );

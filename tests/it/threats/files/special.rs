@@ -6,6 +6,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 use nix::unistd::mkfifo;
 
@@ -94,4 +95,57 @@ fn what_is_no_file_is_never_opened() {
 #[test]
 fn nor_where_openat2_is_denied() {
     DENIALS.into_iter().for_each(|denial| in_a_thread_of_its_own(Some(denial)));
+}
+
+/// To open a FIFO wakes who waits at its other end, to open a device may do anything: neither is even opened.
+fn nothing_special_is_opened(upload_mode: &str, denial: Option<Errno>) {
+    let setup = setup(denial).variable("FTP_UPLOAD_MODE", upload_mode);
+    let at = |name: &str| setup.path("home/bob").join(name);
+    std::fs::create_dir(at("sub")).unwrap();
+    let special = [at("fifo"), at("sub/fifo"), at("null")];
+    special[..2].iter().for_each(|fifo| mkfifo(fifo, Mode::S_IRWXU).unwrap());
+    mknod(&special[2], SFlag::S_IFCHR, Mode::from_bits_truncate(0o666), makedev(1, 3)).unwrap();
+    std::os::unix::fs::symlink("sub/fifo", at("link")).unwrap();
+    let watch = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
+    for name in &special {
+        watch.add_watch(name, AddWatchFlags::IN_OPEN).unwrap();
+    }
+    let server = setup.start();
+    let mut client = Client::login(server.address, "bob");
+    // Somebody is in the home, so looks at once are taken.
+    let _second = Client::login(server.address, "bob");
+    for name in ["fifo", "sub/fifo", "null", "link"] {
+        for verb in ["RETR", "STOR", "APPE"] {
+            client.pasv();
+            client.ask(&format!("{verb} {name}"), "550");
+        }
+        client.ask("REST 1", "350");
+        client.pasv();
+        client.ask(&format!("STOR {name}"), "55");
+        for verb in ["HASH", "XMD5", "XCRC", "XSHA256", "SIZE", "CWD", "SITE CHMOD 600", "MFMT 20200101000000"] {
+            client.ask(&format!("{verb} {name}"), "550");
+        }
+        // These look, and may tell what there is.
+        for command in [format!("MDTM {name}"), format!("MLST {name}"), format!("STAT {name}")] {
+            client.ask(&command, "");
+        }
+        let mut data = client.open();
+        if client.say(&format!("LIST {name}")).starts_with("150") {
+            all_of(&mut data);
+            client.expect("226");
+        }
+    }
+    assert_eq!(watch.read_events().err(), Some(Errno::EAGAIN), "{upload_mode} {denial:?}");
+    // The watch sees what it should.
+    drop(std::fs::File::options().read(true).write(true).open(&special[0]).unwrap());
+    assert!(watch.read_events().is_ok());
+}
+
+#[test]
+fn nothing_special_is_opened_to_be_refused() {
+    for mode in ["atomic", "direct"] {
+        for denial in [None].into_iter().chain(DENIALS.map(Some)) {
+            nothing_special_is_opened(mode, denial);
+        }
+    }
 }
