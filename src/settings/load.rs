@@ -14,6 +14,7 @@ use figment::value::Dict;
 use super::field::{Field, extract};
 use super::layers::{Layer, origins};
 use super::looks::Looks;
+use super::overrule::openings;
 use super::problem::{Problem, Problems, nearest};
 use super::share::Share;
 use super::table::{FIELDS, Settings};
@@ -150,6 +151,7 @@ fn load_after(
     let (by_file, file) = file_layer(&by_variable, &by_flag, current_directory, &mut looks, unnamed);
     problems.splice(0..0, file.problems);
 
+    let alone = Figment::from(Layer::defaults()).merge(&by_file);
     let is_unnamed = file.found.as_ref().is_some_and(|found| !found.is_named);
     let bare = is_unnamed.then(|| {
         let layers = join(share.as_ref(), &Layer::default(), &by_variable, &by_flag);
@@ -180,6 +182,10 @@ fn load_after(
     problems.append(&mut findings.problems);
     problems.iter_mut().for_each(|problem| problem.find(&file.name, &file.text));
     loaded.warnings.append(&mut findings.warnings);
+    if let Some(file) = &loaded.settings_file {
+        let opened = openings(&loaded, &file.path, &Settings::read(&alone).0, &origins(&alone));
+        loaded.warnings.extend(opened);
+    }
     if problems.is_empty() { Ok(loaded) } else { Err(Problems { list: problems, partial: Box::new(loaded) }) }
 }
 

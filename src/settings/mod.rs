@@ -19,6 +19,7 @@ mod field;
 mod layers;
 mod load;
 mod looks;
+mod overrule;
 mod ports;
 mod problem;
 mod render;

@@ -93,6 +93,8 @@ fn every_variable_that_is_named_exists() {
         .iter()
         .flat_map(|field| [Some(field.variable()), field.secret.then(|| format!("{}_FILE", field.variable()))])
         .flatten()
+        // That of compose.yaml alone, which says where the ports are published.
+        .chain(["FTP_BIND".to_owned()])
         .collect();
     let mut seen = 0;
     for file in ["README.md", "compose.yaml", "Dockerfile", "conf/settings.toml", "conf/users.conf"] {

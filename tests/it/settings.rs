@@ -381,3 +381,50 @@ fn durations_and_rates_arrive() {
     assert_eq!(settings.idle_timeout.limit(), Some(Duration::from_secs(300)));
     assert_eq!(settings.max_upload.0, 307_200);
 }
+
+/// What the file closes and a variable or a flag opens is told; the other way round, or without the file, it is not.
+#[test]
+fn what_opens_something_that_the_file_closes_is_told() {
+    for (name, closed, open) in [
+        ("enable_anonymous", "off", "on"),
+        ("anonymous_perm", "elr", "elrw"),
+        ("perm", "el", "elr"),
+        ("ip", "127.0.0.1", "127.0.0.1,192.0.2.1"),
+        ("http_listen", "127.0.0.1:8080", "0.0.0.0:8080"),
+        ("max_cons", "10", "0"),
+        ("max_per_ip", "10", "11"),
+        ("max_per_user", "1", "0"),
+        ("trusted_peers", "10.0.0.0/8", "10.0.0.0/8,192.0.2.1"),
+        ("proxy_from", "10.0.0.0/8", "0.0.0.0/0"),
+        ("enable_active", "off", "on"),
+        ("permit_foreign_addresses", "off", "on"),
+        ("permit_privileged_ports", "off", "on"),
+        ("max_login_attempts", "3", "0"),
+        ("auth_failed_delay", "3", "0"),
+        ("ban_after", "5", "0"),
+        ("ban_time", "10m", "1m"),
+        ("login_timeout", "60", "0"),
+        ("tls", "required", "allowed"),
+        ("tls", "allowed", "off"),
+        ("tls_data_required", "on", "off"),
+        ("tls_min_version", "1.3", "1.2"),
+        ("tls_session_reuse", "require", "prefer"),
+        ("umask", "077", "022"),
+        ("file_mode", "600", "666"),
+        ("dir_mode", "700", "777"),
+    ] {
+        let told = |file: &str, given: &str| {
+            let operator = Operator::new().settings(format!("{name} = \"{file}\"\n"));
+            let loaded = operator.variable(&format!("FTP_{}", name.to_uppercase()), given).load(&[]);
+            loaded.warnings.into_iter().filter(|warning| warning.contains("opens what")).collect::<Vec<_>>()
+        };
+        let warnings = told(closed, open);
+        assert_eq!(warnings.len(), 1, "{name}: {warnings:?}");
+        let place = format!("FTP_{}: found ", name.to_uppercase());
+        assert!(warnings[0].starts_with(&place) && warnings[0].contains("conf/settings.toml"), "{warnings:?}");
+        assert_eq!(told(open, closed), Vec::<String>::new(), "{name}");
+        assert_eq!(told(closed, closed), Vec::<String>::new(), "{name}");
+    }
+    let unsaid = Operator::new().settings("max_cons = 5\n").variable("FTP_ENABLE_ANONYMOUS", "on").load(&[]);
+    assert!(!unsaid.warnings.iter().any(|warning| warning.contains("opens what")), "{:?}", unsaid.warnings);
+}

@@ -76,6 +76,12 @@ impl Cidrs {
         self.0.iter().any(|network| network.contains(&address.to_canonical()))
     }
 
+    /// Whether each of the `other` networks lies in one of these.
+    #[must_use]
+    pub fn covers(&self, other: &Self) -> bool {
+        other.0.iter().all(|inner| self.0.iter().any(|network| network.contains(inner)))
+    }
+
     /// Whether there is none.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
