@@ -105,9 +105,9 @@ async fn a_wait_without_a_transfer_gives_way_and_its_late_connection_is_a_strang
         }
         // In either order.
         if idle == needs {
-            drop((one, two))
+            drop((one, two));
         } else {
-            drop((two, one))
+            drop((two, one));
         }
         assert!(ports.lock().is_empty());
     }
