@@ -20,6 +20,7 @@ use super::token::Stop;
 use crate::blocking::off_reactor;
 use crate::limits::one_address;
 use crate::observe::{max_files, open_files};
+use crate::path::is_misleading;
 use crate::session::{NewsSeen, Overview, Seen, Service, TICK};
 
 /// The most sessions that are told of, those with a transfer first. A page is no place for thousands.
@@ -133,6 +134,9 @@ impl Http {
         sessions.sort_by_key(|seen| (seen.transfer.is_none(), seen.session));
         let more = sessions.len().saturating_sub(SESSIONS);
         sessions.truncate(SESSIONS);
+        for work in sessions.iter_mut().filter_map(|seen| seen.transfer.as_mut()) {
+            work.path = work.path.replace(is_misleading, "\u{fffd}");
+        }
         let ticks = service.board.history();
         let history = History {
             tick: TICK.as_secs(),

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::Service;
 use crate::data::Progress;
 use crate::limits::Direction;
-use crate::path::is_misleading;
 
 /// A session at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,7 +42,7 @@ pub struct Seen {
 pub struct SeenWork {
     /// The command.
     pub verb: String,
-    /// The file or directory; what is not UTF-8 in it is replaced, and what would mislead who reads it.
+    /// The file or directory; what is not UTF-8 in it is replaced.
     pub path: String,
     /// `upload` or `download`; none for a sum.
     pub direction: Option<String>,
@@ -61,7 +60,7 @@ impl SeenWork {
     pub(super) fn of(verb: &str, work: &Progress) -> Self {
         Self {
             verb: verb.to_owned(),
-            path: String::from_utf8_lossy(work.path.as_bytes()).replace(is_misleading, "\u{fffd}"),
+            path: String::from_utf8_lossy(work.path.as_bytes()).into_owned(),
             direction: work.direction.map(|direction| direction.to_string()),
             bytes: work.bytes(),
             size: work.size,
