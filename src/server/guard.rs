@@ -116,7 +116,7 @@ fn what_lets_others_read(file: &RulingFile, place: &Path, owner: (u32, u32), mou
     let chown =
         if needs_owner(&found, owner) { format!("chown {}:{} {shown} && ", owner.0, owner.1) } else { String::new() };
     Some(format!(
-        "{}: {} holds secrets, and its mode {mode:03o} lets everybody on this machine read it; to mend it: {chown}chmod o-r \
+        "{}: {} holds passwords or keys, and its mode {mode:03o} lets everybody on this machine read it; to mend it: {chown}chmod o-r \
          {shown}",
         file.setting,
         place.display()

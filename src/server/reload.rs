@@ -133,6 +133,10 @@ impl Reloader {
         let certificate = other_certificate(&prepared, old).map_err(refused)?;
         self.nothing_was_emptied(&looks).map_err(refused)?;
         let mut wrong = new_commands(&prepared.loaded, &old.settings);
+        let still_at_home = exposures(&prepared.loaded, old.authenticator.roster(), &self.current_directory);
+        wrong.extend(
+            still_at_home.iter().map(|line| format!("{line}; sessions that are there are at home there still")),
+        );
         let need_restart = keep_those_read_at_start(&mut prepared.loaded.settings, &old.settings);
         if !need_restart.is_empty() {
             // The log and the spool stay where they are, and the homes may be others.

@@ -58,7 +58,9 @@ pub(super) fn ruling_files(loaded: &Loaded, current_directory: &Path) -> Vec<Rul
         files.push(input(loaded.place("users_file"), "a users file", path, Harm::Read));
     }
     let secrets = loaded.secret_files.iter();
-    files.extend(secrets.map(|(variable, path)| input(variable.clone(), "a secret's file", path, Harm::Read)));
+    files.extend(
+        secrets.map(|(variable, path)| input(variable.clone(), "a file of a password or key", path, Harm::Read)),
+    );
     if settings.tls != TlsMode::Off {
         let named = [
             ("tls_cert", "a certificate", &settings.tls_cert, Harm::Change),

@@ -10,7 +10,7 @@ use super::units::{
 };
 
 settings! {
-    /// The settings file itself, so not to be set in it; may be absent only when nobody asked for it by name.
+    /// The settings file itself, so not to be set in it; if nobody names it, it is read if it is there at start and no folder is shared by `-d` or `-w`.
     config: PathBuf = "conf/settings.toml",
 
     /// Addresses to listen on, with commas between; `::` is dual stack.
@@ -41,7 +41,7 @@ settings! {
     welcome_msg: String = "Welcome",
     /// Address or host name that PASV tells clients; empty is the local address.
     masquerade_address: Masquerade = "",
-    /// File of users; empty is none.
+    /// File of users; empty is none. If nobody names it, it is read if it is there at start.
     users_file: Option<PathBuf> = "conf/users.conf",
 
     /// Users given inline: lines of users.conf.

@@ -126,7 +126,7 @@ fn a_secret_that_others_may_read_is_told() {
         let setup = variables.iter().fold(setup, |setup, (name, value)| setup.variable(name, value));
         let place = setup.path(name).display().to_string();
         let about_reading = |told: Vec<String>| -> Vec<String> {
-            told.into_iter().filter(|line| line.contains("holds secrets")).collect()
+            told.into_iter().filter(|line| line.contains("holds passwords or keys")).collect()
         };
         for (mode, is_told) in [(0o644, true), (0o604, true), (0o640, false), (0o440, false), (0o400, false)] {
             chmod(&setup, name, mode);
@@ -134,7 +134,10 @@ fn a_secret_that_others_may_read_is_told() {
             assert_eq!(told.len(), usize::from(is_told), "{name} {mode:o} {told:#?}");
             if is_told {
                 let want = format!("chown 12345:23456 {place} && chmod o-r {place}");
-                assert!(told[0].contains(&format!("{place} holds secrets")) && told[0].ends_with(&want), "{told:#?}");
+                assert!(
+                    told[0].contains(&format!("{place} holds passwords or keys")) && told[0].ends_with(&want),
+                    "{told:#?}"
+                );
                 assert!(!told[0].contains("a secret of"), "{told:#?}");
             }
         }
@@ -195,7 +198,7 @@ fn a_reload_tells_what_came_to_be_open_and_once() {
         hang_up(&mut server);
     }
     let lines = server.end().lines;
-    for part in ["users.conf with mode 646 lets everybody", "users.conf holds secrets"] {
+    for part in ["users.conf with mode 646 lets everybody", "users.conf holds passwords or keys"] {
         let told: Vec<_> = lines.iter().filter(|line| line.contains(part)).collect();
         assert!(told.len() == 1 && told[0].contains("WARN"), "{part}: {lines:#?}");
     }

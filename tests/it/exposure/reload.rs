@@ -57,6 +57,20 @@ fn a_new_user_whose_home_holds_a_file_is_refused_with_all_else() {
     server.end();
 }
 
+/// Who is at home somewhere in a session that goes on is so after a reload too.
+#[test]
+fn the_homes_of_sessions_that_go_on_count() {
+    let mut server = Setup::new().file(SETTINGS, "# nothing\n").start();
+    let mut bob = Client::login(server.address, "bob");
+    let users = server.folder().join("home/bob/users.conf");
+    std::fs::write(&users, "carol secret elr carol\n").unwrap();
+    put(&server, SETTINGS, "users_file = \"home/bob/users.conf\"\n");
+    hang_up_in_vain(&mut server, "home/bob/users.conf, which clients at home in ");
+    bob.ask("DELE users.conf", "250");
+    assert!(gets_in(server.address, "bob") && !gets_in(server.address, "carol"));
+    server.end();
+}
+
 #[test]
 fn which_commands_are_run_is_decided_at_start() {
     let proof = tempfile::tempdir().unwrap();

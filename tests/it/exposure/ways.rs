@@ -8,6 +8,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 
 use super::{Ground, Kind, Trial, expect};
+use crate::binary::Setup;
 use crate::process::identity::needs_root;
 
 /// One way: what is prepared, where the file is put, how the setting calls it, and the home, with `@` for the folder.
@@ -165,5 +166,36 @@ fn a_home_that_is_not_there_yet_is_asked_the_same() {
             ground = back;
             expect(&output, refused, &trial, &home, "not there yet");
         }
+    }
+}
+
+/// A settings file that nobody named lies where clients write, and says that their home is another one.
+#[test]
+fn a_settings_file_does_not_move_the_homes_away_from_itself() {
+    for (name, variables) in [
+        ("ann", &[("FTP_USER", "ann"), ("FTP_PASS", "secret")][..]),
+        ("anonymous", &[("FTP_ENABLE_ANONYMOUS", "on"), ("FTP_ANONYMOUS_PERM", "elw")]),
+        ("bob", &[("FTP_USERS", "bob secret elw bob")]),
+    ] {
+        with_mounts(|| {
+            let elsewhere = tempfile::tempdir().unwrap();
+            let text = format!("home_root = \"{0}\"\nanonymous_path = \"{0}\"\n", elsewhere.path().display());
+            let setup = Setup::empty().file("conf/settings.toml", &text);
+            let setup = variables.iter().fold(setup, |setup, (name, value)| setup.variable(name, value));
+            // The folder that it is started in is the home by the settings' defaults.
+            create_dir_all("/srv").unwrap();
+            mount(Some("tmpfs"), "/srv", Some("tmpfs"), MsFlags::empty(), None::<&str>).unwrap();
+            let home = Path::new("/srv/ftp").join(name);
+            create_dir_all(&home).unwrap();
+            mount(Some(&setup.path("")), &home, None::<&Path>, MsFlags::MS_BIND, None::<&Path>).unwrap();
+            let output = setup.run_with_arguments(&["check"]);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(2), "{name}: {said}");
+            let want = format!("conf/settings.toml, which clients at home in {} (`{name}`) can ", home.display());
+            assert!(said.contains(&want), "{name}: {said}");
+            // Named, it is the operator's.
+            let output = setup.variable("FTP_CONFIG", "conf/settings.toml").run_with_arguments(&["check"]);
+            assert_eq!(output.status.code(), Some(0), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        });
     }
 }
