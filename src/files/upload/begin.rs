@@ -71,6 +71,10 @@ fn begin_direct(home: Home, path: &VirtualPath, placement: Placement, target: Ta
             Some(0)
         }
         Placement::At(offset) => {
+            // It may have become shorter since it was looked at, and zeros are bytes that nobody sent.
+            if offset > before {
+                return Err(FileError::BeyondEnd { offset, size: before });
+            }
             // What followed is to be replaced. Left there, it would be the end of whatever a broken upload leaves,
             // and a client that resumes at the size of the file would keep it.
             file.set_len(offset)?;
