@@ -81,6 +81,11 @@ impl Ledger {
         *used = used.and_then(|used| used.checked_sub(amount));
     }
 
+    /// The number may be wrong: the home is counted again when it is next asked for.
+    pub(super) fn forget(&self) {
+        *lock(&self.used) = None;
+    }
+
     /// The bytes of the home: those of all its regular files.
     pub(super) fn used(&self, root: &Dir) -> Result<u64, FileError> {
         let mut used = lock(&self.used);

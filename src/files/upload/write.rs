@@ -1,6 +1,7 @@
 //! The bytes come, or fail to.
 
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 
 use super::{Upload, Way};
 use crate::files::FileError;
@@ -73,6 +74,13 @@ impl Drop for Upload {
             return;
         }
         let is_over = self.home.is_over_quota();
+        if let Way::Direct(file) | Way::Tail(file, _) = &self.way
+            && file.metadata().is_ok_and(|found| found.nlink() == 0)
+        {
+            // The session that removed it gave back the bytes that it had then, and more came since.
+            self.charge.ledger.forget();
+            return;
+        }
         match &mut self.way {
             Way::Direct(file) => {
                 if let (Some(_), Ok(found)) = (self.position, file.metadata()) {
