@@ -12,6 +12,7 @@ mod faults;
 mod harness;
 mod hooks;
 mod http;
+mod interleavings;
 mod kubernetes;
 mod limits;
 mod logs;
