@@ -1,5 +1,7 @@
 //! Every permission letter with every verb that needs one, over the wire: the table of behaviour.md, and nothing else.
 
+mod stood;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
