@@ -30,35 +30,40 @@ impl Oracle<'_> {
             let old = before.get(&upload.name);
             let may_lose = |kept: usize| old.is_none_or(|old| old.len() <= kept) || self.may_replace(turn.seat);
             // The file may have another name by now, or none.
-            let its_names = || inodes.iter().filter(|(_, inode)| Some(**inode) == upload.inode).map(|(name, _)| name);
-            let its_file_with = |bytes: &[u8]| {
+            let changed = |inode: u64, change: &dyn Fn(&[u8]) -> Vec<u8>| {
                 let mut after = before.clone();
-                for (name, content) in its_names().filter_map(|name| before.get_key_value(name)) {
-                    after.insert(name.clone(), upload.written_over(content, bytes));
+                let names = inodes.iter().filter(|(_, other)| **other == inode).map(|(name, _)| name);
+                for (name, content) in names.filter_map(|name| before.get_key_value(name)) {
+                    after.insert(name.clone(), change(content));
                 }
                 after
             };
+            let each_changed = |change: &dyn Fn(&[u8]) -> Vec<u8>| {
+                upload.inodes.iter().map(|&inode| changed(inode, change)).collect::<Vec<_>>()
+            };
+            let with_bytes = |bytes: &[u8]| each_changed(&|content| upload.written_over(content, bytes));
             return Ok(match (deed, upload.verb) {
-                (Deed::Opened, Verb::Stor | Verb::Stou) if may_lose(0) => with(Vec::new()),
-                (Deed::Opened, Verb::Appe) if upload.inode.is_none() => with(old.cloned().unwrap_or_default()),
+                (Deed::Opened, Verb::Stor | Verb::Stou) if may_lose(0) => {
+                    [with(Vec::new()), each_changed(&|_| Vec::new())].concat()
+                }
+                (Deed::Opened, Verb::Appe) if upload.inodes.is_empty() => with(old.cloned().unwrap_or_default()),
                 (Deed::Opened, Verb::Appe) => same(),
                 (Deed::Opened, Verb::Rest(_) | Verb::Resume) if may_lose(upload.offset) => {
-                    let mut after = before.clone();
-                    for (name, content) in its_names().filter_map(|name| before.get_key_value(name)) {
-                        after.insert(name.clone(), content.get(..upload.offset).ok_or("REST beyond the end")?.to_vec());
-                    }
-                    vec![after]
+                    each_changed(&|content| content.get(..upload.offset).map_or(b"zeros".to_vec(), <[u8]>::to_vec))
                 }
                 (Deed::Opened, _) => Vec::new(),
-                (Deed::Wrote(_), _) => vec![its_file_with(bytes)],
-                (Deed::Refused(_), _) => (0..=bytes.len()).map(|count| its_file_with(&bytes[..count])).collect(),
+                (Deed::Wrote(_), _) => with_bytes(bytes),
+                (Deed::Refused(_), _) => {
+                    let written = (0..=bytes.len()).flat_map(|count| with_bytes(&bytes[..count]));
+                    same().into_iter().chain(written).collect()
+                }
                 (Deed::Broke, Verb::Stou) if !upload.is_open => {
                     let mut after = before.clone();
                     after.remove(&upload.name);
                     vec![after]
                 }
                 (Deed::Committed(_), verb) => {
-                    if upload.inode.is_none() || inodes.get(&upload.name).copied() != upload.inode {
+                    if !inodes.get(&upload.name).is_some_and(|inode| upload.inodes.contains(inode)) {
                         return Err("226, and the name stands for another file, or for none".to_owned());
                     }
                     let content = old.ok_or("226, and there is no file")?;

@@ -36,8 +36,8 @@ pub(super) struct Upload {
     resumes: Vec<Left>,
     pub(super) is_open: bool,
     pub(super) written: Vec<u8>,
-    /// The file that it goes to, where that is the one with the name.
-    pub(super) inode: Option<u64>,
+    /// The files that it may go to, in place: the one that was there when it was asked for, and the one when it was begun.
+    pub(super) inodes: Vec<u64>,
     /// Others did something to the name meanwhile.
     is_disturbed: bool,
 }
@@ -118,12 +118,8 @@ impl<'a> Oracle<'a> {
             self.note(turn, deed, &before);
         }
         for (turn, deed) in &told {
-            // APPE and REST open the file that is there when they are asked for.
-            if matches!(deed, Deed::Asked(..))
-                && let Some(upload) = &mut self.uploads[turn.seat]
-                && matches!(upload.verb, Verb::Appe | Verb::Rest(_) | Verb::Resume)
-            {
-                upload.inode = in_place.as_ref().and_then(|inodes| inodes.get(&upload.name)).copied();
+            if let (Deed::Asked(..), Some(upload), Some(inodes)) = (deed, &mut self.uploads[turn.seat], &in_place) {
+                upload.inodes.extend(inodes.get(&upload.name));
             }
             if matches!(deed, Deed::Opened) {
                 self.open(turn.seat, in_place.as_ref());
@@ -257,7 +253,7 @@ impl<'a> Oracle<'a> {
                     resumes: Vec::new(),
                     is_open: self.is_afar,
                     written: Vec::new(),
-                    inode: None,
+                    inodes: Vec::new(),
                     is_disturbed: false,
                 });
             }
@@ -288,7 +284,10 @@ impl<'a> Oracle<'a> {
         let user = &self.script.seats[seat].0;
         if let Some(upload) = &mut self.uploads[seat] {
             upload.is_open = true;
-            upload.inode = upload.inode.or_else(|| inodes?.get(&upload.name).copied());
+            if upload.verb == Verb::Stor || upload.inodes.is_empty() {
+                upload.inodes.extend(inodes.and_then(|inodes| inodes.get(&upload.name)));
+                upload.inodes.dedup();
+            }
             if matches!(upload.verb, Verb::Appe | Verb::Rest(_) | Verb::Resume) {
                 let own = self.left.iter().filter(|left| left.user == *user && left.name == upload.name);
                 upload.resumes = own.cloned().collect();

@@ -207,7 +207,7 @@ impl Seat {
             (Act::Open, _) => return Deed::Nothing,
             (Act::Break, Some(_)) => {
                 // What was aborted, and the answer to ABOR. An end of the data before it would be that of the file.
-                while !self.client.reply().starts_with("226") {}
+                while !self.client.reply().starts_with("22") {}
                 self.data = None;
                 return Deed::Broke;
             }
