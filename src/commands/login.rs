@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::io::ErrorKind;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
@@ -11,7 +12,7 @@ use crate::blocking::off_reactor;
 use crate::data::DataPlan;
 use crate::files::{self, Home, Uploads};
 use crate::hooks::Kind;
-use crate::limits::{Stay, one_address};
+use crate::limits::Stay;
 use crate::observe::events;
 use crate::path::VirtualPath;
 use crate::protocol::{Argument, Reply, Syntax, replies};
@@ -34,6 +35,9 @@ impl Anyone for User {
     async fn run(self, conversation: &mut Conversation) -> Ran {
         let Conversation { session, phase } = conversation;
         session.may_log_in()?;
+        if is_banned(session) {
+            return Ok(Outcome::Close(replies::banned()));
+        }
         let reply = match phase {
             Phase::Greeted { named, .. } => {
                 *named = None;
@@ -41,7 +45,7 @@ impl Anyone for User {
             }
             Phase::LoggedIn(member) => {
                 events::logged_out(session.id, &member.account, session.peer().ip());
-                *phase = Phase::greeted();
+                phase.log_out(session.without_login);
                 replies::account_flushed()
             }
         };
@@ -65,6 +69,10 @@ fn certified(session: &Session, name: &[u8]) -> Option<Arc<Account>> {
 async fn log_in(conversation: &mut Conversation, account: Arc<Account>, welcome: fn(&str) -> Reply) -> Ran {
     let Conversation { session, phase } = conversation;
     let member = admit(session, &account).await?;
+    if let Phase::Greeted { since, .. } = phase {
+        // A password that is right earns a new time to log in; anybody can say `anonymous` again and again.
+        session.without_login = if account.anonymous { since.elapsed() } else { Duration::ZERO };
+    }
     *phase = Phase::LoggedIn(Box::new(member));
     events::logged_in(session.id, &account, session.peer().ip());
     tell(session, Tried::LoggedIn, Some(account.name.clone()), None);
@@ -89,14 +97,24 @@ impl Anyone for Pass {
             Phase::LoggedIn(_) => return say(replies::already_logged_in()),
             Phase::Greeted { named, .. } => named.take().ok_or_else(replies::user_first)?,
         };
+        if is_banned(session) {
+            return Ok(Outcome::Close(replies::banned()));
+        }
         let asked = Instant::now();
         let service = Arc::clone(&session.service);
         let whose = session.whose(Some(&String::from_utf8_lossy(&name)));
         match service.authenticator.authenticate(&name, &self.0, session.peer().ip(), &whose).await {
+            // A guess that was under way when the ban began is no way in.
+            Ok(_) if is_banned(session) => Ok(Outcome::Close(replies::banned())),
             Ok(account) => log_in(conversation, account, replies::logged_in).await,
             Err(why) => Ok(refuse(session, &name, why, asked).await),
         }
     }
+}
+
+/// Whether the client's address is banned, which it may be since after the session began.
+fn is_banned(session: &Session) -> bool {
+    session.service.tries.is_banned(session.peer().ip())
 }
 
 /// Makes a member of an account.
@@ -179,15 +197,17 @@ async fn refuse(session: &mut Session, name: &[u8], why: Failure, asked: Instant
     let account = is_account.then(|| String::from_utf8_lossy(name));
     events::login_failed(session.id, account.as_deref(), session.peer().ip());
     tell(session, Tried::LoginFailed, account.map(Cow::into_owned), Some(why.to_string()));
-    let is_banned = session.service.tries.failed(session.peer().ip());
-    if is_banned {
-        events::banned(one_address(session.peer().ip()), settings.ban_time.limit().unwrap_or_default());
+    let banned = session.service.tries.failed(session.peer().ip());
+    if let Some(network) = banned {
+        events::banned(network, settings.ban_time.limit().unwrap_or_default());
+        let tries = &session.service.tries;
+        session.service.board.end_without_login(session.id, |peer| tries.is_banned(peer.ip()));
     }
     if let Some(delay) = settings.auth_failed_delay.limit() {
         sleep_until(asked + delay).await;
     }
     // A ban that spared the sessions there are would leave each of them its guesses.
-    if is_banned || settings.max_login_attempts.limit().is_some_and(|most| session.failed_logins >= most) {
+    if banned.is_some() || settings.max_login_attempts.limit().is_some_and(|most| session.failed_logins >= most) {
         return Outcome::Close(replies::authentication_failed_for_good());
     }
     Outcome::Say(match why {
@@ -270,9 +290,10 @@ impl Command for Rein {
 
 impl Anyone for Rein {
     async fn run(self, Conversation { session, phase }: &mut Conversation) -> Ran {
-        if let Some(account) = std::mem::replace(phase, Phase::greeted()).account() {
+        if let Some(account) = phase.account() {
             events::logged_out(session.id, account, session.peer().ip());
         }
+        phase.log_out(session.without_login);
         session.protection.begin_anew();
         say(replies::ready_for_new_user())
     }

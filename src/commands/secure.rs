@@ -34,7 +34,7 @@ impl Anyone for Auth {
         // What was said in clear may have been said by somebody else (RFC 4217 section 4).
         match phase {
             Phase::Greeted { named, .. } => *named = None,
-            Phase::LoggedIn(_) => *phase = Phase::greeted(),
+            Phase::LoggedIn(_) => phase.log_out(session.without_login),
         }
         Ok(Outcome::Secure(replies::tls_begins()))
     }

@@ -1,4 +1,4 @@
-//! What counts as one address: an IPv4 address, or an IPv6 /64.
+//! What counts as one address: an IPv4 address, or an IPv6 /64; and the larger IPv6 networks, which have limits too.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -7,21 +7,40 @@ use std::sync::Arc;
 use crate::settings::Cidrs;
 use crate::turns::{Group, Whose};
 
-/// The part of an IPv6 address that names a network; the rest is the client's to choose.
-const PREFIX_64: u128 = !0 << 64;
+/// Bits of an IPv6 address that name the network of one client; the rest is the client's to choose.
+const CLIENT: u8 = 64;
+/// The larger networks that a provider gives to one site, and how many times the limits of a client each of them has.
+const SITES: [(u8, u32); 2] = [(56, 4), (48, 16)];
 
-/// An address as limits see it. Displayed as the address, or as `prefix::/64`.
+/// An address as limits see it: an IPv4 address, or an IPv6 network. Displayed as the address, or as `prefix::/64`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AddressKey(IpAddr);
+pub struct AddressKey {
+    ip: IpAddr,
+    prefix: u8,
+}
 
 /// What `ip` counts as: v4-mapped IPv6 is IPv4 (a dual-stack socket shows it so), and any IPv6 address is its /64,
 /// which one client has for itself.
 #[must_use]
 pub fn one_address(ip: IpAddr) -> AddressKey {
-    AddressKey(match ip.to_canonical() {
-        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & PREFIX_64).into(),
-        v4 => v4,
-    })
+    network(ip, CLIENT)
+}
+
+/// What `ip` counts as, and how many times the limit of a client each of these has: the client itself once; for IPv6 also
+/// its /56 four times and its /48 sixteen times. Otherwise whoever has a /48 would be 65,536 clients.
+pub(super) fn networks(ip: IpAddr) -> impl Iterator<Item = (AddressKey, u32)> {
+    let sites = SITES.iter().filter(move |_| ip.to_canonical().is_ipv6());
+    std::iter::once((one_address(ip), 1)).chain(sites.map(move |&(prefix, times)| (network(ip, prefix), times)))
+}
+
+fn network(ip: IpAddr, prefix: u8) -> AddressKey {
+    match ip.to_canonical() {
+        IpAddr::V6(v6) => {
+            let network = v6.to_bits() & (u128::MAX << (128 - u32::from(prefix)));
+            AddressKey { ip: Ipv6Addr::from_bits(network).into(), prefix }
+        }
+        v4 => AddressKey { ip: v4, prefix: 32 },
+    }
 }
 
 /// Who takes a turn at what clients share: a session from `ip`, with its `user` or the name that was given at log-in.
@@ -30,7 +49,7 @@ pub fn one_address(ip: IpAddr) -> AddressKey {
 #[must_use]
 pub fn whose(ip: IpAddr, user: Option<Arc<str>>, session: u64, trusted: &Cidrs) -> Whose {
     let group = match &user {
-        _ if !trusted.contains(ip) => Group::Address(one_address(ip).0),
+        _ if !trusted.contains(ip) => Group::Address(one_address(ip).ip),
         Some(name) => Group::User(Arc::clone(name)),
         None => Group::Session(session),
     };
@@ -39,9 +58,9 @@ pub fn whose(ip: IpAddr, user: Option<Arc<str>>, session: u64, trusted: &Cidrs) 
 
 impl fmt::Display for AddressKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
+        match self.ip {
             IpAddr::V4(v4) => v4.fmt(f),
-            IpAddr::V6(v6) => write!(f, "{v6}/64"),
+            IpAddr::V6(v6) => write!(f, "{v6}/{}", self.prefix),
         }
     }
 }
@@ -81,6 +100,16 @@ mod tests {
         assert_ne!(whose("10.0.0.1", Some("a"), 1).group, whose("10.0.0.1", Some("b"), 1).group);
         assert_eq!(whose("10.0.0.1", Some("a"), 1), whose("10.0.0.2", Some("a"), 2));
         assert_ne!(whose("10.0.0.1", None, 1).group, whose("10.0.0.1", None, 2).group);
+    }
+
+    #[test]
+    fn an_ipv6_address_counts_for_its_site_too() {
+        let of = |text: &str| -> Vec<(String, u32)> {
+            networks(text.parse().unwrap()).map(|(key, times)| (key.to_string(), times)).collect()
+        };
+        assert_eq!(of("::ffff:192.0.2.1"), [("192.0.2.1".to_owned(), 1)]);
+        let wanted = [("2001:db8:1:203::/64", 1), ("2001:db8:1:200::/56", 4), ("2001:db8:1::/48", 16)];
+        assert_eq!(of("2001:db8:1:203:4::5"), wanted.map(|(key, times)| (key.to_owned(), times)));
     }
 
     #[test]

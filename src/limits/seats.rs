@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 
+use super::address::networks;
 use super::tally::Tally;
 use super::{AddressKey, lock, one_address};
 use crate::settings::Cidrs;
@@ -22,7 +23,7 @@ pub struct Seats {
 #[must_use = "a seat is free again as soon as it is dropped"]
 pub struct Seat {
     taken: Arc<Mutex<Taken>>,
-    address: AddressKey,
+    ip: IpAddr,
 }
 
 /// Why a connection is turned away at the door.
@@ -30,7 +31,7 @@ pub struct Seat {
 pub enum Refusal {
     /// `max_cons` sessions are there.
     ServerFull,
-    /// `max_per_ip` sessions from this address are there.
+    /// `max_per_ip` sessions from this address are there, or as many as its IPv6 network may have.
     AddressFull,
     /// The address failed too often to log in, see [`Tries`](super::Tries).
     Banned,
@@ -55,18 +56,20 @@ impl Seats {
     /// # Errors
     /// [`Refusal::ServerFull`] or [`Refusal::AddressFull`]; nothing was taken.
     pub fn admit(&self, ip: IpAddr) -> Result<Seat, Refusal> {
-        let address = one_address(ip);
         let max_per_ip = self.max_per_ip.filter(|_| !self.trusted.contains(ip));
         let mut taken = lock(&self.taken);
         if self.max_cons.is_some_and(|max| taken.total >= max) {
             return Err(Refusal::ServerFull);
         }
-        if max_per_ip.is_some_and(|max| taken.by_address.count(&address) >= max) {
+        let is_full = |max: u32| {
+            networks(ip).any(|(network, times)| taken.by_address.count(&network) >= max.saturating_mul(times))
+        };
+        if max_per_ip.is_some_and(is_full) {
             return Err(Refusal::AddressFull);
         }
         taken.total += 1;
-        taken.by_address.add(address);
-        Ok(Seat { taken: Arc::clone(&self.taken), address })
+        networks(ip).for_each(|(network, _)| taken.by_address.add(network));
+        Ok(Seat { taken: Arc::clone(&self.taken), ip })
     }
 
     /// Sessions there are now.
@@ -86,7 +89,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut taken = lock(&self.taken);
         taken.total -= 1;
-        taken.by_address.remove(&self.address);
+        networks(self.ip).for_each(|(network, _)| taken.by_address.remove(&network));
     }
 }
 
@@ -147,6 +150,28 @@ mod tests {
         assert_eq!(seats.admit(ip("2001:db8::1")).unwrap_err(), Refusal::AddressFull);
     }
 
+    /// A site with a /48 has 65,536 networks of 64 bits, and is not so many clients.
+    #[test]
+    fn a_site_is_full_at_some_times_the_limit_of_an_address() {
+        let seats = seats(None, Some(2));
+        let admit = |site: u128, network: u128| {
+            let bits = (0x2001_0db8_u128 << 96) | site << 80 | network << 64 | 1;
+            seats.admit(std::net::Ipv6Addr::from_bits(bits).into())
+        };
+        let mut all: Vec<Seat> = (0..8).map(|network| admit(1, network).unwrap()).collect();
+        assert_eq!(admit(1, 255).unwrap_err(), Refusal::AddressFull, "its /56 has eight");
+        all.extend(
+            (1..4)
+                .flat_map(|part| (0..8).map(move |network| part * 256 + network))
+                .map(|network| admit(1, network).unwrap()),
+        );
+        assert_eq!(admit(1, 65_535).unwrap_err(), Refusal::AddressFull, "its /48 has 32");
+        all.push(admit(2, 0).unwrap());
+        drop(all.remove(0));
+        let _again = admit(1, 65_535).unwrap();
+        all.clear();
+    }
+
     #[test]
     fn a_trusted_peer_is_exempt_from_the_limit_of_an_address_only() {
         let seats = seats(Some(3), Some(1));
@@ -161,6 +186,7 @@ mod tests {
         let seats = seats(None, Some(1));
         for last in 0..=255 {
             let _ = seats.admit(IpAddr::from([192, 0, 2, last])).unwrap();
+            let _ = seats.admit(ip(&format!("2001:db8:{last:x}::1"))).unwrap();
         }
         assert_eq!(lock(&seats.taken).by_address.keys(), 0);
     }

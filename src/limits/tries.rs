@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{AddressKey, lock, one_address};
+use super::address::networks;
+use super::{AddressKey, lock};
 use crate::settings::Cidrs;
 
 /// The most addresses remembered, about 2 MiB. When there are more, the one whose record would end first is forgotten:
@@ -40,27 +41,35 @@ impl Tries {
         Self { records: Arc::clone(&before.records), ..self }
     }
 
-    /// Counts a failed log-in. Whether the address is banned now.
-    pub fn failed(&self, ip: IpAddr) -> bool {
-        let Some(ban_after) = self.limit_for(ip) else { return false };
-        let address = one_address(ip);
+    /// Counts a failed log-in, for the address and for the IPv6 networks that it is in. What is banned now, the largest.
+    pub fn failed(&self, ip: IpAddr) -> Option<AddressKey> {
+        let ban_after = self.limit_for(ip)?;
         let now = Instant::now();
         let mut records = lock(&self.records);
-        records.make_room(address, now);
-        let failures = records.by_address.get(&address).map_or(0, |record| record.failures);
-        if failures < ban_after {
-            records.put(address, Record { failures: failures + 1, ends: now + self.ban_time });
+        let mut banned = None;
+        for (network, times) in networks(ip) {
+            let ban_after = ban_after.saturating_mul(times);
+            records.make_room(network, now);
+            let failures = records.by_address.get(&network).map_or(0, |record| record.failures);
+            if failures < ban_after {
+                records.put(network, Record { failures: failures + 1, ends: now + self.ban_time });
+            }
+            if failures.saturating_add(1) >= ban_after {
+                banned = Some(network);
+            }
         }
-        failures.saturating_add(1) >= ban_after
+        banned
     }
 
     /// Whether a peer is to be turned away.
     #[must_use]
     pub fn is_banned(&self, ip: IpAddr) -> bool {
         let Some(ban_after) = self.limit_for(ip) else { return false };
-        let records = lock(&self.records);
-        let record = records.by_address.get(&one_address(ip));
-        record.is_some_and(|record| record.failures >= ban_after && record.ends > Instant::now())
+        let (records, now) = (lock(&self.records), Instant::now());
+        networks(ip).any(|(network, times)| {
+            let record = records.by_address.get(&network);
+            record.is_some_and(|record| record.failures >= ban_after.saturating_mul(times) && record.ends > now)
+        })
     }
 
     fn limit_for(&self, ip: IpAddr) -> Option<u32> {
@@ -125,12 +134,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_ban_outlives_the_limits_that_it_came_by() {
         let before = tries(Some(1));
-        assert!(before.failed(ip("192.0.2.1")));
+        assert!(before.failed(ip("192.0.2.1")).is_some());
         let other = Tries::new(Some(1), MOMENT, Cidrs::default()).after(&before);
         advance(BAN_TIME - MOMENT).await;
         assert!(other.is_banned(ip("192.0.2.1")));
         assert!(!tries(None).after(&before).is_banned(ip("192.0.2.1")), "there is no ban any more");
-        assert!(other.failed(ip("192.0.2.2")) && before.is_banned(ip("192.0.2.2")), "they are counted together");
+        assert!(
+            other.failed(ip("192.0.2.2")).is_some() && before.is_banned(ip("192.0.2.2")),
+            "they are counted together"
+        );
         advance(MOMENT).await;
         assert!(!other.is_banned(ip("192.0.2.1")));
     }
@@ -138,21 +150,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn banned_at_the_limit_and_not_before() {
         let tries = tries(Some(3));
-        assert!(!tries.failed(ip("192.0.2.1")));
-        assert!(!tries.failed(ip("::ffff:192.0.2.1")));
+        assert!(tries.failed(ip("192.0.2.1")).is_none());
+        assert!(tries.failed(ip("::ffff:192.0.2.1")).is_none());
         assert!(!tries.is_banned(ip("192.0.2.1")));
-        assert!(tries.failed(ip("192.0.2.1")));
+        assert!(tries.failed(ip("192.0.2.1")).is_some());
         assert!(tries.is_banned(ip("192.0.2.1")));
-        assert!(tries.failed(ip("192.0.2.1")));
+        assert!(tries.failed(ip("192.0.2.1")).is_some());
         assert!(!tries.is_banned(ip("192.0.2.2")));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_ban_ends_on_time_whatever_is_tried_meanwhile() {
         let tries = tries(Some(1));
-        assert!(tries.failed(ip("192.0.2.1")));
+        assert!(tries.failed(ip("192.0.2.1")).is_some());
         advance(BAN_TIME - MOMENT).await;
-        assert!(tries.failed(ip("192.0.2.1")));
+        assert!(tries.failed(ip("192.0.2.1")).is_some());
         assert!(tries.is_banned(ip("192.0.2.1")));
         advance(MOMENT).await;
         assert!(!tries.is_banned(ip("192.0.2.1")));
@@ -161,35 +173,58 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn counting_begins_anew_after_a_ban_and_after_a_quiet_time() {
         let tries = tries(Some(2));
-        assert!(!tries.failed(ip("192.0.2.1")));
+        assert!(tries.failed(ip("192.0.2.1")).is_none());
         advance(BAN_TIME).await;
-        assert!(!tries.failed(ip("192.0.2.1")));
+        assert!(tries.failed(ip("192.0.2.1")).is_none());
         advance(BAN_TIME - MOMENT).await;
-        assert!(tries.failed(ip("192.0.2.1")));
+        assert!(tries.failed(ip("192.0.2.1")).is_some());
         advance(BAN_TIME).await;
-        assert!(!tries.failed(ip("192.0.2.1")));
+        assert!(tries.failed(ip("192.0.2.1")).is_none());
     }
 
     #[tokio::test(start_paused = true)]
     async fn nobody_is_banned_without_a_limit_and_no_trusted_peer_ever() {
         let (off, on) = (tries(None), tries(Some(1)));
         for _ in 0..100 {
-            assert!(!off.failed(ip("192.0.2.1")));
-            assert!(!on.failed(ip("10.1.2.3")));
+            assert!(off.failed(ip("192.0.2.1")).is_none());
+            assert!(on.failed(ip("10.1.2.3")).is_none());
         }
         assert!(!off.is_banned(ip("192.0.2.1")));
         assert!(!on.is_banned(ip("10.1.2.3")));
+    }
+
+    /// Guesses from each network of a site are those of the site.
+    #[tokio::test(start_paused = true)]
+    async fn a_ban_grows_to_the_site_that_fails_from_many_networks() {
+        let tries = tries(Some(3));
+        let at =
+            |network: u128| IpAddr::from(std::net::Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) | network << 64 | 9));
+        let shown = |network| tries.failed(at(network)).map(|banned| banned.to_string());
+        // Two a network stay below its own limit; the twelfth of the /56 is one too many.
+        for network in 0..5 {
+            assert_eq!((shown(network), shown(network)), (None, None), "{network}");
+        }
+        assert_eq!((shown(5), shown(5)), (None, Some("2001:db8::/56".to_owned())));
+        assert!(tries.is_banned(at(200)) && !tries.is_banned(at(256)));
+        // Twelve have been counted for the /48, which has 48.
+        for network in 1..18 {
+            assert_eq!((shown(network << 8), shown(network << 8)), (None, None), "{network}");
+        }
+        assert_eq!((shown(0x7700), shown(0x7800)), (None, Some("2001:db8::/48".to_owned())));
+        assert!(tries.is_banned(at(65_535)) && !tries.is_banned(at(65_536)));
+        advance(BAN_TIME).await;
+        assert!(!tries.is_banned(at(0)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_full_table_forgets_the_oldest_and_still_limits() {
         let tries = tries(Some(1));
         for number in 0..MAX_ADDRESSES {
-            assert!(tries.failed(numbered(number)));
+            assert!(tries.failed(numbered(number)).is_some());
             advance(Duration::from_micros(1)).await;
         }
         assert!(tries.is_banned(numbered(0)));
-        assert!(tries.failed(ip("192.0.2.1")));
+        assert!(tries.failed(ip("192.0.2.1")).is_some());
         assert!(tries.is_banned(ip("192.0.2.1")));
         assert!(!tries.is_banned(numbered(0)));
         assert!(tries.is_banned(numbered(1)));
@@ -213,7 +248,7 @@ mod tests {
         let tries = tries(Some(1));
         for number in 0..20 * MAX_ADDRESSES {
             let address = numbered(number << 8);
-            assert!(tries.failed(address) && tries.is_banned(address));
+            assert!(tries.failed(address).is_some() && tries.is_banned(address));
         }
         let records = lock(&tries.records);
         assert_eq!((records.by_address.len(), records.by_end.len()), (MAX_ADDRESSES, MAX_ADDRESSES));

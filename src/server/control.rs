@@ -17,7 +17,7 @@ use crate::limits::{LAST_LOOK, Seat};
 use crate::observe::events;
 use crate::protocol::foreign::is_foreign;
 use crate::protocol::{Argument, Decoded, Reply, replies};
-use crate::session::{Conversation, Ending, Moved, Outcome, Phase, Protection, Session, Stop};
+use crate::session::{Conversation, Ending, Ends, Moved, Outcome, Phase, Protection, Session, Stop};
 use crate::tls::Tls;
 
 /// Bad commands in a row that end a session: it is not FTP that is spoken here.
@@ -97,8 +97,12 @@ impl<S: Wire> Control<S> {
         let Self { mut connection, conversation, seat, heard, is_told, .. } = self;
         let Session { id, ref live, .. } = conversation.session;
         let live = live.entry();
-        // Whoever is kicked is told so in all the places where the server's end is told.
-        let ending = if matches!(ending, Ending::Shutdown) && live.is_kicked() { Ending::Kicked } else { ending };
+        // A session that is ended alone is told so in all the places where the server's end is told.
+        let ending = match (ending, live.ends()) {
+            (Ending::Shutdown, Some(Ends::Kicked)) => Ending::Kicked,
+            (Ending::Shutdown, Some(Ends::Banned)) => Ending::Banned,
+            (ending, _) => ending,
+        };
         if matches!(ending, Ending::Panicked) {
             events::session_panicked(id, live.peer().ip());
         }

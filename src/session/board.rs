@@ -77,7 +77,17 @@ struct Doing {
     /// A transfer, or a sum over a file, and what ends it early.
     work: Option<(Arc<Progress>, CancellationToken)>,
     moved: Moved,
-    is_kicked: bool,
+    /// Why it is told to go, when it is and the server is not.
+    ends: Option<Ends>,
+}
+
+/// Why a session is ended from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// By an operator.
+    Kicked,
+    /// By the ban of its address.
+    Banned,
 }
 
 /// A session's own entry, taken off the board when dropped.
@@ -118,7 +128,7 @@ impl Board {
             tls: None,
             work: None,
             moved: Moved::default(),
-            is_kicked: false,
+            ends: None,
         };
         let live = Arc::new(Live {
             id,
@@ -147,11 +157,23 @@ impl Board {
         let live = lock(&self.0.here).sessions.get(&id.0).cloned()?;
         let seen = live.seen();
         let mut doing = lock(&live.doing);
-        doing.is_kicked = true;
+        doing.ends = Some(Ends::Kicked);
         doing.work.iter().for_each(|(_, stop)| stop.cancel());
         drop(doing);
         live.drain.cancel();
         Some(seen)
+    }
+
+    /// Ends all sessions in which nobody is logged in whose client is one of these, but the one of this number.
+    pub fn end_without_login(&self, but: SessionId, is_one: impl Fn(SocketAddr) -> bool) {
+        let here: Vec<_> = lock(&self.0.here).sessions.values().cloned().collect();
+        for live in here.iter().filter(|live| live.id.0 != but.0 && is_one(live.peer)) {
+            let mut doing = lock(&live.doing);
+            if doing.account.is_none() {
+                doing.ends.get_or_insert(Ends::Banned);
+                live.drain.cancel();
+            }
+        }
     }
 
     /// Whether there is a session of that number.
@@ -224,10 +246,10 @@ impl Live {
         self.began
     }
 
-    /// Whether an operator ends it.
+    /// Why it is ended from outside, alone.
     #[must_use]
-    pub fn is_kicked(&self) -> bool {
-        lock(&self.doing).is_kicked
+    pub fn ends(&self) -> Option<Ends> {
+        lock(&self.doing).ends
     }
 
     /// A command is under way.
@@ -258,7 +280,7 @@ impl Live {
     /// The command has become work that takes its time, and ends early by `stop`.
     pub fn begin_work(&self, work: &Arc<Progress>, stop: &CancellationToken) {
         let mut doing = lock(&self.doing);
-        if doing.is_kicked {
+        if doing.ends.is_some() {
             stop.cancel();
         }
         doing.work = Some((Arc::clone(work), stop.clone()));

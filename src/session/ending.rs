@@ -20,6 +20,8 @@ pub enum Ending {
     Shutdown,
     /// An operator ended it.
     Kicked,
+    /// The client's address was banned before it logged in.
+    Banned,
     /// The client speaks HTTP, TLS or the like.
     NotFtp,
     /// Too many bad commands in a row.
@@ -39,6 +41,7 @@ impl Ending {
             Self::TimedOut => Some(replies::control_timed_out()),
             Self::Shutdown => Some(replies::shutting_down()),
             Self::Kicked => Some(replies::kicked()),
+            Self::Banned => Some(replies::banned()),
             Self::NotFtp => Some(replies::not_ftp()),
             Self::BadCommands => Some(replies::too_many_bad_commands()),
             // In clear, to somebody who expects TLS, a reply is noise.
@@ -63,6 +66,7 @@ impl fmt::Display for Ending {
             Self::TimedOut => f.write_str("timed out"),
             Self::Shutdown => f.write_str("the server ends"),
             Self::Kicked => f.write_str("ended by the operator"),
+            Self::Banned => f.write_str("the address is banned (ban_after)"),
             Self::NotFtp => f.write_str("not FTP"),
             Self::Handshake(error) => write!(f, "the TLS handshake failed: {error}"),
             Self::BadCommands => f.write_str("too many bad commands"),

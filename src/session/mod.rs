@@ -13,7 +13,7 @@ mod service;
 mod stop;
 mod telling;
 
-pub use board::{Board, Live, Moved, OnBoard, TICK};
+pub use board::{Board, Ends, Live, Moved, OnBoard, TICK};
 pub use ending::Ending;
 pub use member::{Member, Representation};
 pub use news::{NewsItem, NewsSeen, Tried};
@@ -25,6 +25,7 @@ pub use stop::Stop;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -53,6 +54,8 @@ pub struct Session {
     pub encoding: Encoding,
     /// Log-ins that failed.
     pub failed_logins: u32,
+    /// Time without a log-in before the last one, if that took no password: it goes on to count after a log-out.
+    pub without_login: Duration,
     /// What operators see of it, and how they end it.
     pub live: OnBoard,
 }
@@ -63,7 +66,8 @@ pub enum Phase {
     Greeted {
         /// The name to log in with, as bytes: what USER said.
         named: Option<Vec<u8>>,
-        /// Since when `login_timeout` counts: the greeting, or the last log-out. Nothing else that is said extends it.
+        /// Since when `login_timeout` counts: the greeting, or the last log-out less the time that nobody had been logged
+        /// in before. Nothing else that is said extends it.
         since: Instant,
     },
     /// Somebody. Logging out is dropping this: seat, port, pending rename and restart go with it.
@@ -99,6 +103,7 @@ impl Session {
             algorithm: Algorithm::Sha256,
             encoding,
             failed_logins: 0,
+            without_login: Duration::ZERO,
             live,
         }
     }
@@ -139,6 +144,18 @@ impl Phase {
     #[must_use]
     pub fn greeted() -> Self {
         Self::Greeted { named: None, since: Instant::now() }
+    }
+
+    /// Nobody is logged in any more, by REIN or USER. Where nobody was, the time to log in goes on.
+    pub fn log_out(&mut self, without_login: Duration) {
+        let since = match self {
+            Self::Greeted { since, .. } => *since,
+            Self::LoggedIn(_) => {
+                let now = Instant::now();
+                now.checked_sub(without_login).unwrap_or(now)
+            }
+        };
+        *self = Self::Greeted { named: None, since };
     }
 
     /// Whoever is logged in.

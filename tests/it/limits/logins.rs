@@ -122,3 +122,71 @@ fn an_account_may_be_bound_to_addresses() {
         assert_eq!(attempt(&mut client, user, "secret"), reply, "{source} {user}");
     }
 }
+
+/// A ban holds for the guesses of sessions that were there before it, also for one that is right.
+#[test]
+fn a_ban_ends_the_sessions_of_the_address_that_are_not_logged_in() {
+    let server = TestServer::start(|settings| set(settings, "ban_after", "1"));
+    let mut logged_in = Client::login_from("127.0.0.2", server.address, "bob");
+    let mut greeted = Client::connect_from("127.0.0.2", server.address);
+    greeted.expect("220");
+    let mut named = Client::connect_from("127.0.0.2", server.address);
+    named.expect("220");
+    named.ask("USER bob", "331");
+    let mut elsewhere = Client::connect_from("127.0.0.3", server.address);
+    elsewhere.expect("220");
+    let mut guesser = Client::connect_from("127.0.0.2", server.address);
+    guesser.expect("220");
+    assert_eq!(attempt(&mut guesser, "bob", "wrong"), LAST);
+    for client in [&mut greeted, &mut named] {
+        client.expect(BANNED);
+        client.expect_end();
+    }
+    assert_eq!(attempt(&mut elsewhere, "bob", "secret"), "230 Login successful.");
+    // What is logged in goes on, and logs in no more.
+    logged_in.ask("NOOP", "200");
+    assert_eq!(logged_in.say("USER bob"), BANNED);
+    logged_in.expect_end();
+}
+
+/// Guesses that are all under way when the first of them fails: the right one is no way in any more.
+#[test]
+fn of_guesses_at_once_none_is_a_way_in_after_the_ban() {
+    let server = TestServer::start(|settings| {
+        set(settings, "ban_after", "1");
+        set(settings, "auth_failed_delay", "5s");
+    });
+    // The refusal is counted at once, and told later.
+    let mut wrong = Client::connect_from("127.0.0.2", server.address);
+    let mut right = Client::connect_from("127.0.0.2", server.address);
+    for client in [&mut wrong, &mut right] {
+        client.expect("220");
+        client.ask("USER bob", "331");
+    }
+    wrong.send("PASS wrong");
+    right.expect(BANNED);
+    right.expect_end();
+}
+
+#[test]
+fn a_log_out_does_not_begin_the_time_to_log_in_again() {
+    let server = TestServer::start(|settings| set(settings, "login_timeout", "2s"));
+    for lines in [&["REIN"][..], &["USER anonymous", "PASS x", "REIN"], &["USER anonymous", "PASS x", "USER bob"]] {
+        let mut client = Client::connect(server.address);
+        client.expect("220");
+        let began = Instant::now();
+        // One line after the other until the server has had enough of it, which is soon, or the test has.
+        let mut lines = lines.iter().cycle();
+        while !client.say(lines.next().unwrap()).starts_with("421") {
+            assert!(began.elapsed() < Duration::from_secs(60), "it goes on for ever");
+        }
+        client.expect_end();
+    }
+    // A password that is right earns the time again.
+    let mut client = Client::connect(server.address);
+    client.expect("220");
+    for _ in 0..3 {
+        client.sign_in("bob");
+        client.ask("REIN", "2");
+    }
+}
