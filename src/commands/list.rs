@@ -157,23 +157,31 @@ struct Found {
 }
 
 /// The entries that LIST, NLST and STAT mean by a path: those of a directory, the one of a file or, where there is
-/// no such name, those that its last component matches as a pattern. What looks like options of `ls` is a name if
-/// there is one. What is to become of them is done on the same way off the reactor.
+/// no such name, those that its last component matches as a pattern. What looks like options of `ls` is none
+/// of it. What is to become of them is done on the same way off the reactor.
 async fn find_entries<T: Send + 'static>(
     session: &Session,
     member: &Member,
     argument: Vec<u8>,
     then: impl FnOnce(Found) -> Result<T, FileError> + Send + 'static,
 ) -> Result<T, Reply> {
-    let without_options = argument::path(&argument).to_vec();
-    let path = member.path(session, &without_options)?;
-    // Options may be longer than any name.
-    let whole = member.path(session, &argument).ok().filter(|whole| *whole != path);
-    let is_search = path.file_name().is_some_and(pattern::is_pattern);
+    let argument::Named { path: name, otherwise } = argument::read(&argument);
+    let otherwise = match otherwise {
+        Some(name) => Some((member.path(session, name)?, name.to_vec())),
+        None => None,
+    };
+    let (path, argument) = match (member.path(session, name), &otherwise) {
+        (Ok(path), _) => (path, name.to_vec()),
+        // Options may be longer than any name.
+        (Err(_), Some(otherwise)) => otherwise.clone(),
+        (Err(refusal), None) => return Err(refusal),
+    };
+    let meant = otherwise.as_ref().map_or(&path, |(path, _)| path);
+    let is_search = meant.file_name().is_some_and(pattern::is_pattern);
     let find = move |home: &Home| {
-        let (path, argument) = match whole.filter(|whole| home.facts(whole).is_ok()) {
-            Some(whole) => (whole, argument),
-            None => (path, without_options),
+        let (path, argument) = match otherwise.filter(|_| matches!(home.facts(&path), Err(FileError::NotFound))) {
+            Some(otherwise) => otherwise,
+            None => (path, argument),
         };
         let directory = argument.iter().rposition(|&byte| byte == b'/').map_or(0, |slash| slash + 1);
         let prefix = argument[..directory].to_vec();

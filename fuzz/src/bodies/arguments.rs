@@ -47,7 +47,10 @@ fn values(bytes: &[u8]) {
     }
     let chosen = FactSet::chosen(bytes);
     assert_eq!(FactSet::chosen(chosen.to_string().as_bytes()), chosen);
-    assert!(bytes.ends_with(argument::path(bytes)), "LIST means a path that was not said");
+    let named = argument::read(bytes);
+    for path in [Some(named.path), named.otherwise].into_iter().flatten() {
+        assert!(bytes.ends_with(path), "LIST means a path that was not said");
+    }
 }
 
 /// Whatever of it is said again, is one line.
