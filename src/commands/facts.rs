@@ -15,9 +15,10 @@ use crate::observe::events::{self, Change};
 use crate::path::VirtualPath;
 use crate::protocol::argument::parse_number;
 use crate::protocol::{Argument, Reply, Syntax, replies, time};
-use crate::session::{IfClientLeaves, Member, Outcome, Representation, Session, Task};
+use crate::session::{IfClientLeaves, Member, Outcome, Session, Task};
 
-/// The size in bytes, as TYPE I would send it.
+/// The size in bytes as stored, which is what TYPE I sends. In TYPE A it is the same: clients ask before they say TYPE I,
+/// and what the conversion would make of it takes reading all of the file.
 pub struct Size(Vec<u8>);
 
 impl Command for Size {
@@ -32,11 +33,7 @@ impl Command for Size {
 impl Members for Size {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         let path = member.path(session, &self.0)?;
-        let size = member.size(session, path).await?;
-        if member.representation == Representation::Ascii {
-            return say(replies::no_size_in_ascii());
-        }
-        say(replies::number(size))
+        say(replies::number(member.size(session, path).await?))
     }
 }
 
@@ -286,7 +283,7 @@ fn time_and_name(argument: &[u8]) -> Option<(i64, &[u8])> {
 
 async fn set_time(session: &Session, member: &Member, when: i64, name: &[u8]) -> Ran {
     let path = member.path(session, name)?;
-    let set = member.ask(session, move |home| home.set_modified(&path, when).map(|()| path)).await?;
-    events::changed(session.id, &member.account, session.peer().ip(), &set, Change::TimeSet(when));
-    say(replies::time_set(&time::format(when), name))
+    let (kept, set) = member.ask(session, move |home| Ok((home.set_modified(&path, when)?, path))).await?;
+    events::changed(session.id, &member.account, session.peer().ip(), &set, Change::TimeSet(kept));
+    say(replies::time_set(&time::format(kept), name))
 }

@@ -54,8 +54,8 @@ impl Members for Site {
             }
             Self::Utime { when, name } => {
                 let path = member.path(session, &name)?;
-                let set = member.ask(session, move |home| home.set_modified(&path, when).map(|()| path)).await?;
-                events::changed(session.id, &member.account, session.peer().ip(), &set, Change::TimeSet(when));
+                let (kept, set) = member.ask(session, move |home| Ok((home.set_modified(&path, when)?, path))).await?;
+                events::changed(session.id, &member.account, session.peer().ip(), &set, Change::TimeSet(kept));
                 say(replies::time_changed())
             }
             Self::Help => say(replies::help(vec![b"CHMOD   HELP    UTIME".to_vec()])),

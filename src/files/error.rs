@@ -52,6 +52,8 @@ pub enum FileError {
     ControlByte,
     /// The operating system refuses it to this process.
     OsDenied,
+    /// A time that the file system cannot keep.
+    TimeNotKept,
     /// Busy or locked at the moment.
     TryAgain,
     /// The file was written in place, and its name stands for another by now, or for none.
@@ -144,6 +146,7 @@ impl fmt::Display for FileError {
             Self::InvalidName => "the file system does not take this name or move",
             Self::ControlByte => "a new name holds a control byte",
             Self::OsDenied => "the operating system denies it to the server",
+            Self::TimeNotKept => "the file system cannot keep this time",
             Self::TryAgain => "busy at the moment",
             Self::Displaced => "the file was replaced or removed while it was written",
             Self::Superseded => "the file was changed since the upload to it began",

@@ -64,6 +64,9 @@ pub fn openat2_denied() -> Option<std::io::Error> {
     openat2(CWD, ".", flags, Mode::empty(), ResolveFlags::BENEATH).err().map(Into::into)
 }
 
+/// The steps in which file systems keep times are of so many seconds at most: FAT's.
+const COARSEST: u64 = 2;
+
 /// A file or directory held by `O_PATH`, to change what the kernel changes by name only: opening it for real would ask for
 /// rights that its owner may just be about to give himself.
 pub(super) struct Held(cap_std::fs::File);
@@ -86,8 +89,20 @@ impl Held {
         Ok(std::fs::set_permissions(self.own_name(), Permissions::from_mode(mode))?)
     }
 
-    pub(super) fn set_modified(&self, seconds: i64) -> Result<(), FileError> {
-        let modified = TimeSpec::new(seconds, 0);
+    /// Sets the time of last modification, and tells what the file system made of it: some keep even seconds only. A time
+    /// that it cannot keep, which the kernel moves to the nearest that it can, is not set.
+    pub(super) fn set_modified(&self, seconds: i64) -> Result<i64, FileError> {
+        let before = self.0.metadata()?;
+        self.set_time(TimeSpec::new(seconds, 0))?;
+        let kept = self.0.metadata()?.mtime();
+        if kept.abs_diff(seconds) <= COARSEST {
+            return Ok(kept);
+        }
+        self.set_time(TimeSpec::new(before.mtime(), before.mtime_nsec()))?;
+        Err(FileError::TimeNotKept)
+    }
+
+    fn set_time(&self, modified: TimeSpec) -> Result<(), FileError> {
         let flags = UtimensatFlags::FollowSymlink;
         Ok(utimensat(AT_FDCWD, &self.own_name(), &TimeSpec::UTIME_OMIT, &modified, flags)?)
     }

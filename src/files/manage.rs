@@ -172,11 +172,11 @@ impl Home {
         Held::open(self.root(), path)?.set_mode(mode & 0o777)
     }
 
-    /// Sets the time of last modification, in seconds since 1970 in UTC.
+    /// Sets the time of last modification, in seconds since 1970 in UTC, and tells the one that the file system kept.
     ///
     /// # Errors
     /// Needs `T`. See [`FileError`].
-    pub fn set_modified(&self, path: &VirtualPath, seconds: i64) -> Result<(), FileError> {
+    pub fn set_modified(&self, path: &VirtualPath, seconds: i64) -> Result<i64, FileError> {
         self.ask(Permission::SetTime)?;
         refuse_root(path)?;
         Held::open(self.root(), path)?.set_modified(seconds)

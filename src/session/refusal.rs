@@ -43,6 +43,7 @@ impl From<&FileError> for Reply {
             FileError::NoUniqueName => replies::no_unique_name(),
             FileError::Displaced => replies::displaced(),
             FileError::Superseded => replies::superseded(),
+            FileError::TimeNotKept => replies::unavailable("The file system cannot keep this time."),
             FileError::Interrupted => replies::interrupted(),
             FileError::TryAgain | FileError::TooManyOpen => replies::try_again(),
             FileError::Io(_) => replies::local_error(),

@@ -82,6 +82,27 @@ fn times_of_modification() {
     assert!(matches!(ground.home.set_modified(&path("missing"), 0), Err(FileError::NotFound)));
 }
 
+/// Which times these are depends on the disk below the tests: each is kept, or the old one is.
+#[test]
+fn a_time_is_kept_or_refused() {
+    let ground = Ground::new();
+    ground.file("file", "content");
+    let time = || fs::metadata(ground.at("file")).unwrap().mtime();
+    for seconds in [-62_135_596_800, -2_147_483_649, -1, 2_147_483_648, 15_032_385_536, 253_402_300_799] {
+        let before = time();
+        match ground.home.set_modified(&path("file"), seconds) {
+            Ok(kept) => {
+                assert_eq!(kept, time());
+                assert!(kept.abs_diff(seconds) <= 2, "{seconds} became {kept}");
+            }
+            Err(why) => {
+                assert!(matches!(why, FileError::TimeNotKept), "{why:?}");
+                assert_eq!(time(), before);
+            }
+        }
+    }
+}
+
 #[test]
 fn free_space_is_that_of_the_disk() {
     let ground = Ground::new();

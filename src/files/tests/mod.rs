@@ -176,7 +176,7 @@ const CHANGING: [Operation; 11] = [
     ("append", |home, path| finish(home.store(path, Placement::Append)?, b"planted").map(drop)),
     ("store_unique", |home, path| finish(home.store_unique(path)?, b"planted").map(drop)),
     ("set_mode", |home, path| home.set_mode(path, 0o600)),
-    ("set_modified", |home, path| home.set_modified(path, 1)),
+    ("set_modified", |home, path| home.set_modified(path, 1).map(drop)),
     ("make_directory", |home, path| home.make_directory(path)),
     ("rename", |home, path| home.rename(path, &VirtualPath::root().join(b"taken").unwrap())),
     ("rename_onto", |home, path| home.rename(&VirtualPath::root().join(b"source").unwrap(), path)),
