@@ -30,20 +30,36 @@ impl Job {
         Self { verb, is_second_try: member.plan.ask_for() }
     }
 
-    /// A file, to the client.
-    pub(super) fn download(self, session: &Session, member: &mut Member, outgoing: Outgoing, path: VirtualPath) -> Ran {
-        self.send(session, member, outgoing, path, What::File)
+    /// A file, to the client, from `offset` on.
+    pub(super) fn download(
+        self,
+        session: &Session,
+        member: &mut Member,
+        outgoing: Outgoing,
+        path: VirtualPath,
+        offset: u64,
+    ) -> Ran {
+        let opening = outgoing.size().map_or_else(replies::opening_data, |left| replies::opening_file(offset + left));
+        self.send(session, member, outgoing, path, What::File, opening)
     }
 
     /// A listing, to the client.
     pub(super) fn list(self, session: &Session, member: &mut Member, outgoing: Outgoing, path: VirtualPath) -> Ran {
-        self.send(session, member, outgoing, path, What::Listing)
+        self.send(session, member, outgoing, path, What::Listing, replies::opening_data())
     }
 
-    fn send(self, session: &Session, member: &mut Member, outgoing: Outgoing, path: VirtualPath, what: What) -> Ran {
+    fn send(
+        self,
+        session: &Session,
+        member: &mut Member,
+        outgoing: Outgoing,
+        path: VirtualPath,
+        what: What,
+        opening: Reply,
+    ) -> Ran {
         let progress = Progress::new(path, Some(Direction::Download), outgoing.size());
         let record = self.record(session, member, progress, Direction::Download, what);
-        self.begin(session, member, Body::Send(outgoing), replies::opening_data(), record)
+        self.begin(session, member, Body::Send(outgoing), opening, record)
     }
 
     /// A file, from the client.

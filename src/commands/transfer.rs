@@ -34,7 +34,7 @@ impl Members for Retr {
                 member.ask(session, opened).await?
             }
         };
-        job.download(session, member, outgoing, path)
+        job.download(session, member, outgoing, path, offset)
     }
 }
 

@@ -109,7 +109,7 @@ sentences! {
     /// The user's home cannot be opened.
     no_home: NOT_LOGGED_IN "The home directory is not available.",
     /// REIN.
-    ready_for_new_user: LOGGED_IN "Ready for new user.",
+    ready_for_new_user: READY "Service ready for new user.",
     /// HOST (RFC 7151): there is one host, whatever its name.
     host_accepted: READY "Host accepted.",
     /// HOST when USER has been said (RFC 7151 section 3.3).
@@ -234,8 +234,6 @@ sentences! {
     rename_from_first: BAD_SEQUENCE "Bad sequence of commands: use RNFR first.",
     /// MLSD of something that is no directory (RFC 3659 section 7.2.1).
     mlsd_of_no_directory: BAD_ARGUMENT "Not a directory. Use MLST.",
-    /// SIZE in TYPE A would have to read the whole file.
-    no_size_in_ascii: FILE_UNAVAILABLE "SIZE not allowed in ASCII mode.",
     /// SITE CHMOD.
     mode_changed: OKAY "SITE CHMOD successful.",
     /// SITE UTIME.
@@ -309,6 +307,13 @@ pub fn extended_passive(port: u16) -> Reply {
 #[must_use]
 pub fn use_family(family: Family) -> Reply {
     Reply::new(Code::BAD_PROTOCOL, format!("Network protocol not supported, use ({}).", family.number()))
+}
+
+/// RETR of a file of so many bytes, those before a REST position included. Clients look for `(N bytes).` to tell how far a
+/// download is.
+#[must_use]
+pub fn opening_file(bytes: u64) -> Reply {
+    Reply::new(Code::OPENING_DATA, format!("File status okay. About to open data connection ({bytes} bytes)."))
 }
 
 /// STOU: the name that the file will have, in the form of RFC 1123 section 4.1.2.9.
@@ -538,6 +543,7 @@ mod tests {
             no_data_connection(),
             pret_noted(),
             opening_data(),
+            opening_file(7),
             opening_unique(b"ftpd.x"),
             transfer_complete(),
             transfer_aborted(),
@@ -581,7 +587,6 @@ mod tests {
             path_status(b"/a", vec![b"-rw-r--r-- a".to_vec()], true),
             path_status(b"/a", vec![b"-rw-r--r-- a".to_vec()], false),
             number(7),
-            no_size_in_ascii(),
             modified("19700101000000"),
             time_set("19700101000000", b"a"),
             hash("SHA-256", 7, "ab", b"a"),

@@ -155,7 +155,7 @@ fn max_per_user_is_exact_and_a_place_is_free_at_once() {
     assert_eq!(reply, USER_FULL);
     let _other = Client::login(server.address, "reader");
     // Each way to leave.
-    second.ask("REIN", "230");
+    second.ask("REIN", "220");
     waiting.ask("USER bob", "331");
     waiting.ask("PASS secret", "230");
     assert_eq!(password_of(server.address, "bob").1, USER_FULL);

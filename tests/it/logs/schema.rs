@@ -90,7 +90,7 @@ fn work(server: &Running, side: &Side) {
     drop(data);
     let passive = client.pasv();
     until_end(&mut stream_from("127.0.0.9".parse().unwrap(), passive).unwrap());
-    client.ask("REIN", "230");
+    client.ask("REIN", "220");
     leave(client);
     leave(secured);
 }

@@ -145,7 +145,7 @@ fn ways_to_give_back() -> Vec<(&'static str, Way)> {
     vec![
         ("ABOR", |client, _| drop(client.ask("ABOR", "225"))),
         ("QUIT", |client, _| drop(client.ask("QUIT", "221"))),
-        ("REIN", |client, _| drop(client.ask("REIN", "230"))),
+        ("REIN", |client, _| drop(client.ask("REIN", "220"))),
         ("USER", |client, _| drop(client.ask("USER bob", "331"))),
         ("PORT", |client, _| drop(client.ask("PORT 127,0,0,1,200,200", "200"))),
         ("a refused PORT", |client, _| drop(client.ask("PORT 127,0,0,9,200,200", "504"))),

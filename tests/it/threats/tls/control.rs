@@ -70,7 +70,7 @@ fn there_is_no_way_back_to_clear_text() {
     let mut client = side.login(&server, "bob");
     client.ask("CCC", "534");
     client.ask("AUTH TLS", "503");
-    client.ask("REIN", "230");
+    client.ask("REIN", "220");
     client.ask("PROT P", "503");
     client.sign_in("bob");
     client.pasv();

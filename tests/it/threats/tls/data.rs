@@ -189,7 +189,7 @@ fn implicit_tls_needs_no_auth() {
         client.ask("AUTH TLS", "503");
         client.ask("PROT C", "200");
         // As the connection began, not as an explicit one does.
-        client.ask("REIN", "230");
+        client.ask("REIN", "220");
         client.sign_in("bob");
         let stream = std::net::TcpStream::connect(client.epsv()).unwrap();
         client.ask("RETR f", "150");

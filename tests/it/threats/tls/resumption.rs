@@ -196,6 +196,6 @@ fn a_certificate_that_is_of_no_use_leaves_no_name() {
     second.ask("USER reader", "331");
     second.ask("USER bob", "530 Too many sessions of this user.");
     second.ask("PASS secret", "503");
-    first.ask("REIN", "230");
+    first.ask("REIN", "220");
     second.ask("USER bob", "232");
 }
