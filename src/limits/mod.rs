@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub use address::{AddressKey, one_address, whose};
 pub use pace::{Direction, Pace, PaceSettings, Paces, SharedRates, rate_waits};
-pub use seats::{Refusal, Seat, Seats};
+pub use seats::{Leaving, Refusal, Seat, Seats, Soon};
 pub use stays::{Stay, Stays, TooManySessions};
 pub use tries::Tries;
 

@@ -1,8 +1,15 @@
 //! Seats: how many control sessions there are, in all and from one address.
+//!
+//! A seat is taken as long as the socket of its session is open, also while the session only waits for the client to read
+//! the last reply. Such a session gives its seat to a newcomer who finds no other: it closes its socket, and the newcomer
+//! is served when that is done.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
+
+use tokio::sync::oneshot;
 
 use super::address::networks;
 use super::tally::Tally;
@@ -23,8 +30,31 @@ pub struct Seats {
 #[must_use = "a seat is free again as soon as it is dropped"]
 pub struct Seat {
     taken: Arc<Mutex<Taken>>,
-    ip: IpAddr,
+    /// None once the session leaves.
+    ip: Option<IpAddr>,
 }
+
+/// The seat of a session that is over and has yet to close its socket, given back when dropped.
+#[derive(Debug)]
+#[must_use = "the seat is free again as soon as it is dropped"]
+pub struct Leaving {
+    taken: Arc<Mutex<Taken>>,
+    number: u64,
+    claimed: oneshot::Receiver<Claim>,
+}
+
+/// The seat of a session whose socket is still open.
+#[derive(Debug)]
+pub struct Soon {
+    seat: Seat,
+    closed: oneshot::Receiver<Never>,
+}
+
+/// Held by the session that leaves, and dropped when its socket is closed.
+type Claim = oneshot::Sender<Never>;
+
+#[derive(Debug)]
+enum Never {}
 
 /// Why a connection is turned away at the door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +71,8 @@ impl Seats {
     /// `None` is no limit. Peers in `trusted` are exempt from `max_per_ip`, as many clients stand behind one of them.
     #[must_use]
     pub fn new(max_cons: Option<u32>, max_per_ip: Option<u32>, trusted: Cidrs) -> Self {
-        let taken = Arc::new(Mutex::new(Taken { total: 0, by_address: Tally::new() }));
+        let taken =
+            Arc::new(Mutex::new(Taken { total: 0, by_address: Tally::new(), leaving: BTreeMap::new(), last: 0 }));
         Self { max_cons, max_per_ip, trusted, taken }
     }
 
@@ -56,20 +87,49 @@ impl Seats {
     /// # Errors
     /// [`Refusal::ServerFull`] or [`Refusal::AddressFull`]; nothing was taken.
     pub fn admit(&self, ip: IpAddr) -> Result<Seat, Refusal> {
-        let max_per_ip = self.max_per_ip.filter(|_| !self.trusted.contains(ip));
         let mut taken = lock(&self.taken);
+        self.refusal(&taken, ip).map_or(Ok(()), Err)?;
+        Ok(self.take(&mut taken, ip))
+    }
+
+    /// Takes the seat of the session that has been leaving for longest, of those whose seat makes room for this peer. It
+    /// is counted as the peer's from now on; the session is asked to close its socket.
+    #[must_use]
+    pub fn succeed(&self, ip: IpAddr) -> Option<Soon> {
+        let mut taken = lock(&self.taken);
+        let is_own = self.is_address_full(&taken, ip);
+        let number = *taken.leaving.iter().find(|(_, leaver)| !is_own || shares_a_network(leaver.ip, ip))?.0;
+        let leaver = taken.leaving.remove(&number)?;
+        taken.free(leaver.ip);
+        if self.refusal(&taken, ip).is_some() {
+            // Even without this one: the limits are lower than they were.
+            taken.count(leaver.ip);
+            taken.leaving.insert(number, leaver);
+            return None;
+        }
+        let (claim, closed) = oneshot::channel();
+        // A session that has closed its socket meanwhile drops the claim at once.
+        let _ = leaver.claim.send(claim);
+        Some(Soon { seat: self.take(&mut taken, ip), closed })
+    }
+
+    fn refusal(&self, taken: &Taken, ip: IpAddr) -> Option<Refusal> {
         if self.max_cons.is_some_and(|max| taken.total >= max) {
-            return Err(Refusal::ServerFull);
+            return Some(Refusal::ServerFull);
         }
-        let is_full = |max: u32| {
+        self.is_address_full(taken, ip).then_some(Refusal::AddressFull)
+    }
+
+    fn is_address_full(&self, taken: &Taken, ip: IpAddr) -> bool {
+        let max_per_ip = self.max_per_ip.filter(|_| !self.trusted.contains(ip));
+        max_per_ip.is_some_and(|max| {
             networks(ip).any(|(network, times)| taken.by_address.count(&network) >= max.saturating_mul(times))
-        };
-        if max_per_ip.is_some_and(is_full) {
-            return Err(Refusal::AddressFull);
-        }
-        taken.total += 1;
-        networks(ip).for_each(|(network, _)| taken.by_address.add(network));
-        Ok(Seat { taken: Arc::clone(&self.taken), ip })
+        })
+    }
+
+    fn take(&self, taken: &mut Taken, ip: IpAddr) -> Seat {
+        taken.count(ip);
+        Seat { taken: Arc::clone(&self.taken), ip: Some(ip) }
     }
 
     /// Sessions there are now.
@@ -85,11 +145,58 @@ impl Seats {
     }
 }
 
+impl Seat {
+    /// The session is over; a newcomer may have its seat as soon as its socket is closed. `None` if it was left before.
+    #[must_use]
+    pub fn leave(mut self) -> Option<Leaving> {
+        let ip = self.ip.take()?;
+        let (claim, claimed) = oneshot::channel();
+        let mut taken = lock(&self.taken);
+        taken.last += 1;
+        let number = taken.last;
+        taken.leaving.insert(number, Leaver { ip, claim });
+        Some(Leaving { taken: Arc::clone(&self.taken), number, claimed })
+    }
+}
+
+impl Leaving {
+    /// Closes the socket, which `closing` owns, when that is done or when a newcomer wants the seat.
+    pub async fn close(mut self, closing: impl Future<Output = ()>) {
+        // Whichever ends first, the socket goes with `closing` before the newcomer hears of it.
+        let claim = tokio::select! {
+            biased;
+            () = closing => None,
+            claim = &mut self.claimed => claim.ok(),
+        };
+        drop(claim);
+    }
+}
+
+impl Soon {
+    /// Waits until the socket of the session that had the seat is closed.
+    pub async fn seat(self) -> Seat {
+        let Self { seat, closed } = self;
+        // Nothing is ever sent.
+        let _ = closed.await;
+        seat
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
+        if let Some(ip) = self.ip {
+            lock(&self.taken).free(ip);
+        }
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
         let mut taken = lock(&self.taken);
-        taken.total -= 1;
-        networks(self.ip).for_each(|(network, _)| taken.by_address.remove(&network));
+        // Not there any more: the seat is a newcomer's.
+        if let Some(leaver) = taken.leaving.remove(&self.number) {
+            taken.free(leaver.ip);
+        }
     }
 }
 
@@ -109,6 +216,32 @@ impl std::error::Error for Refusal {}
 struct Taken {
     total: u32,
     by_address: Tally<AddressKey>,
+    /// Those of them whose sessions are over, the first to leave first.
+    leaving: BTreeMap<u64, Leaver>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct Leaver {
+    ip: IpAddr,
+    claim: oneshot::Sender<Claim>,
+}
+
+impl Taken {
+    fn count(&mut self, ip: IpAddr) {
+        self.total += 1;
+        networks(ip).for_each(|(network, _)| self.by_address.add(network));
+    }
+
+    fn free(&mut self, ip: IpAddr) {
+        self.total -= 1;
+        networks(ip).for_each(|(network, _)| self.by_address.remove(&network));
+    }
+}
+
+/// Whether the limit of some address or network counts both.
+fn shares_a_network(one: IpAddr, other: IpAddr) -> bool {
+    networks(one).any(|(network, _)| networks(other).any(|(another, _)| network == another))
 }
 
 #[cfg(test)]
@@ -204,6 +337,79 @@ mod tests {
         assert_eq!((lower.taken(), before.taken()), (2, 2));
         all.clear();
         assert_eq!(lower.taken(), 1);
+    }
+
+    /// Whether a future is done as soon as it is asked.
+    async fn is_done<T>(future: std::pin::Pin<&mut impl Future<Output = T>>) -> bool {
+        let mut future = Some(future);
+        std::future::poll_fn(|context| {
+            std::task::Poll::Ready(future.take().is_some_and(|future| future.poll(context).is_ready()))
+        })
+        .await
+    }
+
+    /// A socket that is open as long as this is there.
+    async fn held(socket: Arc<()>) {
+        std::future::pending::<()>().await;
+        drop(socket);
+    }
+
+    #[tokio::test]
+    async fn who_leaves_keeps_the_seat_until_the_socket_is_closed() {
+        let seats = seats(Some(1), None);
+        let leaving = seats.admit(ip("192.0.2.1")).unwrap().leave().unwrap();
+        assert_eq!(seats.admit(ip("192.0.2.2")).unwrap_err(), Refusal::ServerFull);
+        leaving.close(std::future::ready(())).await;
+        assert_eq!(seats.taken(), 0);
+        let _seat = seats.admit(ip("192.0.2.2")).unwrap();
+        assert!(seats.succeed(ip("192.0.2.3")).is_none(), "nobody leaves");
+    }
+
+    #[tokio::test]
+    async fn a_newcomer_has_the_seat_when_the_socket_is_closed_and_not_before() {
+        let seats = seats(Some(1), None);
+        let socket = Arc::new(());
+        let mut closing =
+            Box::pin(seats.admit(ip("192.0.2.1")).unwrap().leave().unwrap().close(held(Arc::clone(&socket))));
+        assert!(!is_done(closing.as_mut()).await);
+        let mut soon = Box::pin(seats.succeed(ip("192.0.2.2")).unwrap().seat());
+        assert!(seats.succeed(ip("192.0.2.3")).is_none(), "one seat, one newcomer");
+        assert!(!is_done(soon.as_mut()).await);
+        assert_eq!((Arc::strong_count(&socket), seats.taken()), (2, 1));
+        closing.await;
+        assert_eq!(Arc::strong_count(&socket), 1);
+        let seat = soon.await;
+        assert_eq!((seats.taken_from(ip("192.0.2.1")), seats.taken_from(ip("192.0.2.2"))), (0, 1));
+        drop(seat);
+        assert_eq!(seats.taken(), 0);
+    }
+
+    #[tokio::test]
+    async fn the_seat_that_makes_room_is_taken_and_of_those_the_first() {
+        let seats = seats(Some(3), Some(2));
+        let leave = |from| seats.admit(ip(from)).unwrap().leave().unwrap();
+        let (mut other, mut first, second) = (leave("192.0.2.9"), leave("192.0.2.1"), leave("192.0.2.1"));
+        // The address is full, so it is one of its own that goes.
+        let _third = seats.succeed(ip("192.0.2.1")).unwrap();
+        assert!((&mut first.claimed).await.is_ok());
+        assert_eq!((seats.taken(), seats.taken_from(ip("192.0.2.1"))), (3, 2));
+        let _fourth = seats.succeed(ip("192.0.2.8")).unwrap();
+        assert!((&mut other.claimed).await.is_ok());
+        assert_eq!((seats.taken(), seats.taken_from(ip("192.0.2.9"))), (3, 0));
+        drop(second);
+        assert_eq!((seats.taken(), lock(&seats.taken).leaving.len()), (2, 0));
+    }
+
+    #[tokio::test]
+    async fn nobody_goes_for_a_newcomer_who_finds_no_room_anyway() {
+        let before = seats(Some(3), None);
+        let _staying = [before.admit(ip("192.0.2.1")).unwrap(), before.admit(ip("192.0.2.1")).unwrap()];
+        let leaving = before.admit(ip("192.0.2.1")).unwrap().leave().unwrap();
+        let lower = seats(Some(2), None).after(&before);
+        assert!(lower.succeed(ip("192.0.2.2")).is_none());
+        assert_eq!(lower.taken(), 3);
+        drop(leaving);
+        assert_eq!(lower.taken(), 2);
     }
 
     #[test]

@@ -28,7 +28,9 @@ const BACKLOG: i32 = 4096;
 /// A pause before the next attempt, when descriptors or memory have run out say, lest the loop spins.
 const PAUSE: Duration = Duration::from_millis(100);
 /// Refused connections that are given time to read their 421. Beyond that it is lost on those who talk first.
-const LINGERING: usize = 64;
+pub(super) const LINGERING: usize = 64;
+/// Connections that wait for a session that leaves to close its socket. Beyond that they are refused.
+pub(super) const SUCCEEDING: usize = 64;
 
 /// What the accept loops of all listeners share.
 pub(super) struct Gate {
@@ -39,6 +41,7 @@ pub(super) struct Gate {
     keepalive: Option<Duration>,
     last_id: AtomicU64,
     lingering: Arc<Semaphore>,
+    succeeding: Arc<Semaphore>,
     /// A descriptor that is given up when there is no other, for as long as it takes to tell somebody so.
     reserve: Mutex<Option<File>>,
 }
@@ -75,9 +78,10 @@ fn bind(address: SocketAddr, v6_only: bool) -> io::Result<TcpListener> {
 impl Gate {
     pub(super) fn new(in_force: InForce, sessions: TaskTracker, stop: Stop) -> Self {
         let lingering = Arc::new(Semaphore::new(LINGERING));
+        let succeeding = Arc::new(Semaphore::new(SUCCEEDING));
         let reserve = Mutex::new(File::open("/dev/null").ok());
         let keepalive = in_force.borrow().settings.keepalive.limit();
-        Self { in_force, sessions, stop, keepalive, last_id: AtomicU64::new(0), lingering, reserve }
+        Self { in_force, sessions, stop, keepalive, last_id: AtomicU64::new(0), lingering, succeeding, reserve }
     }
 
     /// Accepts until told to stop. A panic costs the connection that it happened with.
@@ -128,17 +132,28 @@ impl Gate {
         }
     }
 
-    fn welcome(&self, stream: TcpStream, peer: SocketAddr, greeting: Greeting) {
+    fn welcome(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, greeting: Greeting) {
         let peer = canonical(peer);
         let service = self.service();
-        match admit(&service, peer.ip()) {
-            Ok(seat) => self.begin(service, stream, peer, seat, greeting),
-            Err(why) => {
-                events::refused(peer, why);
-                service.board.tell(refused(peer, &why));
-                self.turn_away(stream, why);
-            }
+        let why = match admit(&service, peer.ip()) {
+            Ok(seat) => return self.begin(service, stream, peer, seat, greeting),
+            Err(why) => why,
+        };
+        if why != Refusal::Banned
+            && let Ok(permit) = Arc::clone(&self.succeeding).try_acquire_owned()
+            && let Some(soon) = service.seats.succeed(peer.ip())
+        {
+            let gate = Arc::clone(self);
+            self.sessions.spawn(async move {
+                let seat = soon.seat().await;
+                drop(permit);
+                gate.begin(service, stream, peer, seat, greeting);
+            });
+            return;
         }
+        events::refused(peer, why);
+        service.board.tell(refused(peer, &why));
+        self.turn_away(stream, why);
     }
 
     fn service(&self) -> Arc<Service> {

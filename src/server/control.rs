@@ -106,15 +106,20 @@ impl<S: Wire> Control<S> {
         if matches!(ending, Ending::Panicked) {
             events::session_panicked(id, live.peer().ip());
         }
-        // The seat, the place among the user's sessions and the passive port are free before the client hears that
-        // the session is over: it may be back sooner than this task goes on.
-        drop((conversation, seat));
+        // The place among the user's sessions and the passive port are free before the client hears that the session is
+        // over: it may be back sooner than this task goes on. The seat is free when the socket is closed, or for a newcomer
+        // who finds no other.
+        drop(conversation);
+        let leaving = seat.leave();
         if let Some(parting) = ending.parting() {
             events::reply(id, parting.code().number(), parting.first_line());
             // The client may be gone already, which is no news.
             let _ = timeout(PARTING, connection.say(&parting)).await;
         }
-        connection.close().await;
+        match leaving {
+            Some(leaving) => leaving.close(connection.close()).await,
+            None => connection.close().await,
+        }
         if heard == 0 && matches!(ending, Ending::Left | Ending::Lost(_)) {
             events::probe(live.peer());
         } else if is_told.unwrap_or_else(|| events::tells_end_without_beginning(live.peer().ip())) {

@@ -5,6 +5,7 @@ mod connection;
 mod control;
 mod converse;
 mod delivering;
+mod descriptors;
 mod exposure;
 mod guard;
 mod health;

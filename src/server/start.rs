@@ -7,15 +7,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::sockopt::ReuseAddr;
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{getegid, geteuid};
 
-use super::memory;
 use super::ownership::unusable_homes;
 use super::prepare::Prepared;
+use super::{descriptors, memory};
 use crate::blocking::hard_workers;
 use crate::data::{Admission, Advertiser, PassivePorts, Proxies};
 use crate::files::{Quotas, create_home, openat2_denied};
@@ -27,11 +26,6 @@ use crate::settings::{Count, FIELDS, Loaded, Masquerade, Origin, PortRange, Sett
 use crate::tls::Tls;
 use crate::turns::{Bounds, Turns};
 use crate::users::{Account, Authenticator, Room};
-
-/// Descriptors that are none of a session's: the log, the listeners, the runtime's own.
-const SPARE_DESCRIPTORS: u64 = 64;
-/// Descriptors of a busy session: control, data, file, and a passive listener.
-const DESCRIPTORS_A_SESSION: u64 = 4;
 
 /// Memory for hashes where it cannot be told how much there is, in KiB.
 const MODEST: u64 = 128 * 1024;
@@ -56,7 +50,7 @@ pub(super) fn build_service_after(before: Option<&Service>, prepared: Prepared) 
     let proxies = Proxies::new(settings.proxy_protocol, settings.proxy_from.clone());
     Ok(Service {
         authenticator: Authenticator::new(Arc::new(prepared.roster), room_for_hashes()),
-        seats: Seats::new(settings.max_cons.limit(), settings.max_per_ip.limit(), trusted.clone()),
+        seats: Seats::new(descriptors::sessions(&settings), settings.max_per_ip.limit(), trusted.clone()),
         stays: Stays::new(),
         tries: Tries::new(settings.ban_after.limit(), settings.ban_time.limit().unwrap_or_default(), trusted),
         paces: Paces::new(&pace_settings(&settings)),
@@ -132,7 +126,7 @@ pub fn fit_out(prepared: &Prepared) -> Vec<String> {
     let settings = &prepared.loaded.settings;
     [
         no_anonymous_home(settings),
-        too_few_descriptors(settings.max_cons),
+        descriptors::raise_limit(settings),
         source_port_out_of_reach(settings.active_source_port),
         openings_in_steps(),
     ]
@@ -158,22 +152,6 @@ fn openings_in_steps() -> Option<String> {
         "the kernel, or a sandbox around this process, does not let it call openat2: files are opened step by step, which \
          is as safe, but slower: {why}"
     ))
-}
-
-fn too_few_descriptors(max_cons: Count) -> Option<String> {
-    // First of all, for without a limit of sessions it is needed most.
-    let available = raise_descriptor_limit().unwrap_or(0);
-    let sessions = max_cons.limit()?;
-    let wanted = u64::from(sessions) * DESCRIPTORS_A_SESSION + SPARE_DESCRIPTORS;
-    let warning =
-        format!("max_cons: {sessions} sessions may need {wanted} open files, and the process may have {available}");
-    (available < wanted).then_some(warning)
-}
-
-fn raise_descriptor_limit() -> nix::Result<u64> {
-    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE)?;
-    setrlimit(Resource::RLIMIT_NOFILE, most, most)?;
-    Ok(most)
 }
 
 /// Ports below 1024 need a right that a process often lacks; active transfers would all fail with 425.

@@ -1,5 +1,6 @@
 //! Limits at n-1, n and n+1: sessions, failed log-ins, rates.
 
+mod descriptors;
 mod logins;
 mod rates;
 mod sessions;

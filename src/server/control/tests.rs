@@ -119,6 +119,10 @@ async fn a_panic_gives_back_all_that_its_session_had_and_harms_no_other() {
     // The only port there is.
     other.ask("PASV", "227").await;
     other.ask("QUIT", "221").await;
+    // The seat is taken until the socket is closed.
+    assert_eq!((service.seats.taken(), service.stays.count("bob")), (1, 0));
+    drop(other.stream);
+    other.conversation.await.unwrap();
     assert_eq!((service.seats.taken(), service.stays.count("bob")), (0, 0));
     TcpListener::bind(("127.0.0.1", port)).await.unwrap();
 }
