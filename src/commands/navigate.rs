@@ -1,6 +1,8 @@
 //! The current directory: CWD, CDUP, PWD (RFC 959 section 4.1.1), with the X-commands of RFC 775.
 
 use super::{Command, Members, Ran, Spec, say};
+use crate::files::{FileError, Home};
+use crate::path::VirtualPath;
 use crate::protocol::{Argument, Syntax, replies};
 use crate::session::{Member, Session};
 
@@ -18,11 +20,25 @@ impl Command for Cwd {
 impl Members for Cwd {
     async fn run(self, session: &mut Session, member: &mut Member) -> Ran {
         let path = member.path(session, &self.0)?;
+        let in_home = below_tilde(&self.0).map(|rest| member.path(session, &[b"/", rest].concat())).transpose()?;
         member.directory = match member.home.change_directory_at_once(&path) {
             Some(()) => path,
-            None => member.ask(session, |home| home.change_directory(&path).map(|()| path)).await?,
+            None => member.ask(session, |home| change_directory(home, path, in_home)).await?,
         };
         say(replies::directory_changed(&session.encoding.encode(member.directory.as_bytes())))
+    }
+}
+
+/// What stands behind `~` or `~/`, which people and tools write for the home.
+fn below_tilde(name: &[u8]) -> Option<&[u8]> {
+    name.strip_prefix(b"~").filter(|rest| matches!(rest, [] | [b'/', ..]))
+}
+
+/// Changes to `path` or, where a tilde began it and nothing has that name, to the one that was meant.
+fn change_directory(home: &Home, path: VirtualPath, in_home: Option<VirtualPath>) -> Result<VirtualPath, FileError> {
+    match (home.change_directory(&path), in_home) {
+        (Err(FileError::NotFound), Some(in_home)) => home.change_directory(&in_home).map(|()| in_home),
+        (changed, _) => changed.map(|()| path),
     }
 }
 
