@@ -10,7 +10,7 @@
 
 mod files;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
@@ -23,10 +23,13 @@ use self::files::{done_path, read_done, segment_path, segments_in};
 use super::event::{Event, Kind};
 use super::losses::Losses;
 use super::order::Touch;
+use crate::limits::{AddressKey, one_address};
 use crate::observe::events::hooks;
 
 /// A segment is a sixteenth of the spool, within these bounds, in bytes: room is given back by the segment.
 const SEGMENT: std::ops::RangeInclusive<u64> = 4096..=4 << 20;
+/// A client may have this many times what is free then: alone three quarters of the spool, and a newcomer always some.
+const SHARE: u64 = 3;
 /// Bytes of a line that says that an event is over.
 const DONE: u64 = 9;
 
@@ -50,6 +53,8 @@ struct Within {
     /// Bytes of all segments, with what will be said of their ends.
     bytes: u64,
     pending: BTreeMap<u64, Entry>,
+    /// Bytes of the pending events of each client.
+    owed: HashMap<Owner, u64>,
     losses: Losses,
 }
 
@@ -70,11 +75,15 @@ struct Last {
     named: bool,
 }
 
+/// Whose event it is: an address, and the user, as many may come from one.
+type Owner = (AddressKey, String);
+
 /// An event that is not over.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
     pub(super) kind: Kind,
     pub(super) touches: Arc<[Touch]>,
+    owner: Owner,
     segment: u64,
     offset: u64,
     length: u32,
@@ -109,6 +118,7 @@ impl Spool {
             next: 1,
             bytes: 0,
             pending: BTreeMap::new(),
+            owed: HashMap::new(),
             losses: Losses::default(),
         };
         let mut damaged = 0;
@@ -145,18 +155,20 @@ impl Spool {
         let touches = event.touches().into();
         let (segment, file, named) = {
             let mut within = self.within();
-            let number = within.write(&self.directory, line, limits.bytes)?;
+            let owner = owner(event);
+            let number = within.write(&self.directory, line, limits.bytes, &owner)?;
             let Some(last) = &mut within.last else { return Err(io::ErrorKind::NotFound.into()) };
             let entry = Entry {
                 kind: event.event,
                 touches,
+                owner,
                 segment: last.first,
                 offset: last.end - line.len() as u64,
                 length: u32::try_from(line.len()).map_err(io::Error::other)?,
             };
             let synced = limits.fsync.then(|| Arc::clone(&last.file));
             let (named, segment) = (last.named, last.first);
-            within.pending.insert(number, entry);
+            within.insert(number, entry);
             hooks::pending(1, 0);
             within.losses.over();
             (segment, synced, named)
@@ -200,6 +212,7 @@ impl Spool {
     pub(super) fn over(&self, number: u64) -> bool {
         let mut within = self.within();
         let Some(entry) = within.pending.remove(&number) else { return false };
+        within.settle(&entry);
         hooks::pending(0, 1);
         let is_last = within.last.as_ref().is_some_and(|last| last.first == entry.segment);
         let Some(segment) = within.segments.get_mut(&entry.segment) else { return true };
@@ -244,8 +257,8 @@ impl Within {
                 Ok(event) => {
                     let (kind, touches) = (event.event, event.touches().into());
                     let length = u32::try_from(line.len()).map_err(io::Error::other)?;
-                    let entry = Entry { kind, touches, segment: first, offset, length };
-                    self.pending.insert(number, entry);
+                    let entry = Entry { kind, touches, owner: owner(&event), segment: first, offset, length };
+                    self.insert(number, entry);
                     left += 1;
                 }
                 Err(_) => damaged += 1,
@@ -263,8 +276,23 @@ impl Within {
         Ok(damaged)
     }
 
+    fn insert(&mut self, number: u64, entry: Entry) {
+        *self.owed.entry(entry.owner.clone()).or_default() += u64::from(entry.length);
+        self.pending.insert(number, entry);
+    }
+
+    /// It waits no more.
+    fn settle(&mut self, entry: &Entry) {
+        if let Some(owed) = self.owed.get_mut(&entry.owner) {
+            *owed = owed.saturating_sub(u64::from(entry.length));
+            if *owed == 0 {
+                self.owed.remove(&entry.owner);
+            }
+        }
+    }
+
     /// Adds a line to the last segment, or to a new one. Tells its number.
-    fn write(&mut self, directory: &Path, line: &[u8], most: Option<u64>) -> io::Result<u64> {
+    fn write(&mut self, directory: &Path, line: &[u8], most: Option<u64>, owner: &Owner) -> io::Result<u64> {
         let length = line.len() as u64 + DONE;
         let segment = (most.unwrap_or(u64::MAX) / 16).clamp(*SEGMENT.start(), *SEGMENT.end());
         let has_no_room = |bytes: u64| most.is_some_and(|most| bytes + length > most);
@@ -277,6 +305,11 @@ impl Within {
         }
         if has_no_room(self.bytes) {
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, "the spool is full (hook_spool_size)"));
+        }
+        let own = self.owed.get(owner).copied().unwrap_or(0);
+        if most.is_some_and(|most| own > SHARE.saturating_mul(most.saturating_sub(self.bytes + length))) {
+            let why = "this client's share of the spool is used up (hook_spool_size)";
+            return Err(io::Error::new(io::ErrorKind::QuotaExceeded, why));
         }
         if self.last.is_none() {
             self.begin_segment(directory)?;
@@ -319,6 +352,10 @@ impl Within {
         let _ = std::fs::remove_file(segment_path(directory, first))
             .and_then(|()| std::fs::remove_file(done_path(directory, first)));
     }
+}
+
+fn owner(event: &Event) -> Owner {
+    (one_address(event.peer), event.user.clone())
 }
 
 #[cfg(test)]

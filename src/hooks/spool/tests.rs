@@ -123,7 +123,9 @@ fn it_is_bounded_and_has_room_again() {
     let spool = Spool::open(folder.path()).unwrap();
     let limits = Limits { bytes: Some(100_000), fsync: false };
     for number in 0..1000 {
-        spool.add(&event(&format!("/{number}")), limits);
+        // Of many clients, none of which has used up its share.
+        let peer = std::net::IpAddr::from([192, 0, 2, u8::try_from(number % 250).unwrap()]);
+        spool.add(&Event { peer, ..event(&format!("/{number}")) }, limits);
     }
     let kept = spool.after(0).len();
     assert!((300..600).contains(&kept), "{kept}");
@@ -141,6 +143,33 @@ fn it_is_bounded_and_has_room_again() {
     // All that is said of their ends has its room too.
     spool.after(0).iter().rev().for_each(|(number, _)| assert!(spool.over(*number)));
     assert!(bytes(folder.path()) <= 100_000);
+}
+
+/// One client that makes events without end leaves room for those of others, and has more once some are over; also after
+/// a restart.
+#[test]
+fn a_flood_of_one_client_leaves_room_for_the_events_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = Spool::open(folder.path()).unwrap();
+    let limits = Limits { bytes: Some(100_000), fsync: false };
+    let other = |last, path: &str| Event { peer: std::net::IpAddr::from([192, 0, 2, last]), ..event(path) };
+    for restart in 0..2 {
+        (0..1000).for_each(|_| spool.add(&event("/flood"), limits));
+        let kept = spool.after(0).len();
+        for last in 10..20 {
+            spool.add(&other(last + 10 * restart, "/other"), limits);
+        }
+        assert_eq!(spool.after(0).len(), kept + 10, "all of the others'");
+        drop(spool);
+        spool = Spool::open(folder.path()).unwrap();
+        assert_eq!(spool.after(0).len(), kept + 10);
+    }
+    let before = paths(&spool).len();
+    (1..=200).for_each(|number| assert!(spool.over(number)));
+    spool.add(&event("/flood"), limits);
+    assert_eq!(paths(&spool).len(), before - 199);
+    spool.after(0).iter().for_each(|(number, _)| assert!(spool.over(*number)));
+    assert!(spool.within().owed.is_empty());
 }
 
 /// However small it is, and wherever its end falls, what is over gives its room back.
