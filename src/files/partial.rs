@@ -84,7 +84,7 @@ pub(super) fn size_kept(home: &Home, path: &VirtualPath) -> Result<Option<u64>, 
     }
 }
 
-/// The length in bytes of the partial that its user may go on with, and the file that had the name when it was begun.
+/// The partial that its user may go on with, and the file that had the name when it was begun.
 ///
 /// # Errors
 /// [`FileError::TryAgain`] while an upload writes to it.
@@ -92,12 +92,12 @@ pub(super) fn kept_idle(
     home: &Home,
     place: &Place,
     path: &VirtualPath,
-) -> Result<Option<(u64, Option<Seen>)>, FileError> {
+) -> Result<Option<(Seen, Option<Seen>)>, FileError> {
     let Some(name) = kept_name(home, path).filter(|_| matches!(kept(home, place, path), Ok(Some(_)))) else {
         return Ok(None);
     };
     let file = open_idle(&place.directory, &name)?.ok_or(FileError::TryAgain)?;
-    Ok(Some((file.metadata()?.len(), Seen::recall(&place.directory, &name))))
+    Ok(Some((Seen::of(&fstat(&file)?), Seen::recall(&place.directory, &name))))
 }
 
 /// Removes the partial of a name that is removed or renamed itself, and tells how long it was. One that is being written

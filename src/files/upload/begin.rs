@@ -30,7 +30,7 @@ impl PendingUpload {
             Plan::Direct(placement, target) => begin_direct(home, &path, placement, target),
             Plan::Fresh(place, seen) => begin_fresh(home, &path, place, seen, Commit::Replace),
             Plan::Unique(place) => begin_fresh(home, &path, place, None, Commit::Anew),
-            Plan::Resumed(place, offset) => begin_resumed(home, &path, place, offset),
+            Plan::Resumed(place, left, offset) => begin_resumed(home, &path, place, left, offset),
             Plan::Rewritten(place, seen, offset) => begin_rewritten(home, &path, place, seen, offset),
             Plan::Appended(place, seen) => begin_appended(home, &path, place, seen),
         };
@@ -111,14 +111,14 @@ fn begin_fresh(
     Ok(Upload::begun(home, path, Way::Swap(partial.into(), commit), Some(0), charge))
 }
 
-fn begin_resumed(home: Home, path: &VirtualPath, place: Place, offset: u64) -> Result<Upload, FileError> {
+fn begin_resumed(home: Home, path: &VirtualPath, place: Place, left: Seen, offset: u64) -> Result<Upload, FileError> {
     let replaces = place.look().map_or(0, |found| found.st_size.cast_unsigned());
     let mut partial = Partial::resume(&home, place, path)?;
-    let before = partial.file.metadata()?.len();
-    if offset > before {
-        return Err(FileError::BeyondEnd { offset, size: before });
+    if !Seen::of(&fstat(&partial.file)?).is_same(&left) {
+        // Another session of the user began again meanwhile: these are not the bytes that the client goes on with.
+        return Err(FileError::TryAgain);
     }
-    let mut charge = home.charge(replaces, before);
+    let mut charge = home.charge(replaces, left.size);
     partial.file.set_len(offset)?;
     charge.shrink(offset);
     partial.file.seek(SeekFrom::Start(offset))?;

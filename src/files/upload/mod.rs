@@ -70,7 +70,7 @@ enum Plan {
     /// Into a partial, for a name that nobody may take meanwhile (STOU, and STOR of those who may replace nothing).
     Unique(Place),
     /// Into the partial that failed before, from this byte on.
-    Resumed(Place, u64),
+    Resumed(Place, Seen, u64),
     /// Into a copy of the first bytes of the file.
     Rewritten(Place, Seen, u64),
     /// Into a partial, to be put behind what is there, if anything, when it is whole.

@@ -95,15 +95,16 @@ impl Home {
         path: &VirtualPath,
         placement: Placement,
     ) -> Result<Plan, FileError> {
-        if let Some((size, was)) = partial::kept_idle(self, &place, path)? {
+        if let Some((left, was)) = partial::kept_idle(self, &place, path)? {
+            let size = left.size;
             return match (placement, seen) {
                 (Placement::At(offset), _) if offset > size => Err(FileError::BeyondEnd { offset, size }),
                 (Placement::At(_), Some(seen)) if !was.is_some_and(|was| was.is_same(&seen)) => {
                     Err(FileError::Superseded)
                 }
-                (Placement::At(offset), _) => Ok(Plan::Resumed(place, offset)),
+                (Placement::At(offset), _) => Ok(Plan::Resumed(place, left, offset)),
                 (_, Some(_)) => Err(FileError::Interrupted),
-                (_, None) => Ok(Plan::Resumed(place, size)),
+                (_, None) => Ok(Plan::Resumed(place, left, size)),
             };
         }
         match (seen, placement) {

@@ -118,17 +118,22 @@ impl<'a> Oracle<'a> {
             self.note(turn, deed, &before);
         }
         for (turn, deed) in &told {
-            if let (Deed::Asked(..), Some(upload), Some(inodes)) = (deed, &mut self.uploads[turn.seat], &in_place) {
-                upload.inodes.extend(inodes.get(&upload.name));
-            }
-            if matches!(deed, Deed::Opened) {
-                self.open(turn.seat, in_place.as_ref());
+            match deed {
+                Deed::Asked(..) => self.ask(turn.seat, in_place.as_ref()),
+                Deed::Opened => self.open(turn.seat, in_place.as_ref()),
+                _ => {}
             }
         }
-        // What was replaced by the same bytes is another file all the same.
+        // What was replaced by the same bytes is not the same file.
         let is_disturbed = told.len() > 1 || told.iter().any(|(_, deed)| deed.is_promise());
-        for upload in self.uploads.iter_mut().flatten() {
-            upload.is_disturbed |= is_disturbed;
+        for (seat, upload) in self.uploads.iter_mut().enumerate() {
+            // Nor is what another session of the user began again.
+            let is_beside =
+                |turn: &Turn| turn.seat != seat && self.script.seats[turn.seat].0 == self.script.seats[seat].0;
+            let is_beside = told.iter().any(|(turn, deed)| is_beside(turn) && !matches!(deed, Deed::Nothing));
+            if let Some(upload) = upload {
+                upload.is_disturbed |= is_disturbed || is_beside;
+            }
         }
         Ok(())
     }
@@ -279,18 +284,25 @@ impl<'a> Oracle<'a> {
         }
     }
 
-    /// The data connection stands: from here on it may go on with what its user has left.
-    fn open(&mut self, seat: usize, inodes: Option<&BTreeMap<String, u64>>) {
+    /// An upload may begin. What it may go on with is what its user has left by now.
+    fn ask(&mut self, seat: usize, inodes: Option<&BTreeMap<String, u64>>) {
         let user = &self.script.seats[seat].0;
+        if let Some(upload) = &mut self.uploads[seat] {
+            upload.inodes.extend(inodes.and_then(|inodes| inodes.get(&upload.name)));
+            if matches!(upload.verb, Verb::Appe | Verb::Rest(_) | Verb::Resume) {
+                let own = self.left.iter().filter(|left| left.user == *user && left.name == upload.name);
+                upload.resumes = own.cloned().collect();
+            }
+        }
+    }
+
+    /// The data connection stands.
+    fn open(&mut self, seat: usize, inodes: Option<&BTreeMap<String, u64>>) {
         if let Some(upload) = &mut self.uploads[seat] {
             upload.is_open = true;
             if upload.verb == Verb::Stor || upload.inodes.is_empty() {
                 upload.inodes.extend(inodes.and_then(|inodes| inodes.get(&upload.name)));
                 upload.inodes.dedup();
-            }
-            if matches!(upload.verb, Verb::Appe | Verb::Rest(_) | Verb::Resume) {
-                let own = self.left.iter().filter(|left| left.user == *user && left.name == upload.name);
-                upload.resumes = own.cloned().collect();
             }
         }
     }
