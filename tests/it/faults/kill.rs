@@ -15,7 +15,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant, SystemTime};
 
+use nix::fcntl::AT_FDCWD;
 use nix::sys::signal::Signal;
+use nix::sys::stat::{UtimensatFlags, utimensat};
+use nix::sys::time::TimeSpec;
 use tokio_rustls::rustls::version::TLS13;
 
 use self::ledger::Ledger;
@@ -107,8 +110,9 @@ fn a_kill_in_the_midst_of_a_copy_loses_nothing() {
     bob.store("log", b"one ");
     let mut data = bob.open();
     bob.ask("APPE log", "150");
-    // The copy is begun when there is something to follow it.
     data.write_all(b"two ").unwrap();
+    // The copy is made when all that follows it has come.
+    drop(data);
     assert_eq!(server.wait().status.signal(), Some(Signal::SIGKILL as i32));
 
     let server = setup().start();
@@ -181,7 +185,11 @@ fn nothing_hidden_is_listed(server: SocketAddr) {
 /// The partials that nobody went on with, when they have become old: how many the next start sweeps, which is all.
 fn sweep(home: &Path, start: impl FnOnce() -> Running) -> usize {
     let old = SystemTime::now() - OLD;
-    let aged = partials(home).map(|partial| std::fs::File::open(partial.path()).unwrap().set_modified(old).unwrap());
+    // Of a link, which tells what a partial was begun for, the time is its own.
+    let time = TimeSpec::from_duration(old.duration_since(SystemTime::UNIX_EPOCH).unwrap());
+    let aged = partials(home).map(|partial| {
+        utimensat(AT_FDCWD, &partial.path(), &time, &time, UtimensatFlags::NoFollowSymlink).unwrap();
+    });
     let count = aged.count();
     let server = start();
     wait_until("all is swept", || partials(home).next().is_none());

@@ -169,6 +169,8 @@ fn clients_that_meet_a_limit_are_counted_by_its_setting() {
     drop(data);
     one.expect("552");
     one.pasv();
+    // Without a transfer the port would go to the second.
+    one.ask("LIST", "150");
     two.ask("EPSV", "4");
     let ports = |state: &str| format!("longshore_passive_ports{{state=\"{state}\"}}");
     Figures::of(http).are(&[
@@ -195,7 +197,8 @@ fn clients_that_meet_a_limit_are_counted_by_its_setting() {
         three.say("PASS wrong");
     }
     Client::connect(server.address).expect("421");
-    one.ask("ABOR", "2");
+    one.ask("ABOR", "426");
+    one.expect("226");
     Figures::of(http).are(&[
         (&limit("ban_after"), 1.0),
         ("longshore_bans_total", 1.0),

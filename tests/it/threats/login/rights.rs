@@ -117,7 +117,7 @@ fn a_second_log_in_has_nothing_of_the_first() {
         client.ask("RNTO b", "503");
         client.ask("RETR a", "425");
         assert_eq!(client.say("PWD"), "257 \"/\" is the current directory.");
-        client.ask("SIZE a", "550 SIZE not allowed in ASCII mode.");
+        client.ask("REST 1", "501 Resuming transfers not allowed in ASCII mode.");
         client.ask("TYPE I", "200");
         client.ask("SIZE d/a", "550");
         client.ask("MKD new", "550");
