@@ -97,8 +97,9 @@ impl Seats {
     #[must_use]
     pub fn succeed(&self, ip: IpAddr) -> Option<Soon> {
         let mut taken = lock(&self.taken);
-        let is_own = self.is_address_full(&taken, ip);
-        let number = *taken.leaving.iter().find(|(_, leaver)| !is_own || shares_a_network(leaver.ip, ip))?.0;
+        let full: Vec<AddressKey> = self.full_networks(&taken, ip).collect();
+        let makes_room = |leaver: &Leaver| full.iter().all(|&full| networks(leaver.ip).any(|(own, _)| own == full));
+        let number = *taken.leaving.iter().find(|(_, leaver)| makes_room(leaver))?.0;
         let leaver = taken.leaving.remove(&number)?;
         taken.free(leaver.ip);
         if self.refusal(&taken, ip).is_some() {
@@ -117,14 +118,16 @@ impl Seats {
         if self.max_cons.is_some_and(|max| taken.total >= max) {
             return Some(Refusal::ServerFull);
         }
-        self.is_address_full(taken, ip).then_some(Refusal::AddressFull)
+        self.full_networks(taken, ip).next().map(|_| Refusal::AddressFull)
     }
 
-    fn is_address_full(&self, taken: &Taken, ip: IpAddr) -> bool {
+    /// Those of the peer's address and networks that have as many sessions as they may.
+    fn full_networks(&self, taken: &Taken, ip: IpAddr) -> impl Iterator<Item = AddressKey> {
         let max_per_ip = self.max_per_ip.filter(|_| !self.trusted.contains(ip));
-        max_per_ip.is_some_and(|max| {
-            networks(ip).any(|(network, times)| taken.by_address.count(&network) >= max.saturating_mul(times))
-        })
+        let limits = max_per_ip
+            .into_iter()
+            .flat_map(move |max| networks(ip).map(move |(network, times)| (network, max.saturating_mul(times))));
+        limits.filter(|(network, most)| taken.by_address.count(network) >= *most).map(|(network, _)| network)
     }
 
     fn take(&self, taken: &mut Taken, ip: IpAddr) -> Seat {
@@ -237,11 +240,6 @@ impl Taken {
         self.total -= 1;
         networks(ip).for_each(|(network, _)| self.by_address.remove(&network));
     }
-}
-
-/// Whether the limit of some address or network counts both.
-fn shares_a_network(one: IpAddr, other: IpAddr) -> bool {
-    networks(one).any(|(network, _)| networks(other).any(|(another, _)| network == another))
 }
 
 #[cfg(test)]
@@ -398,6 +396,17 @@ mod tests {
         assert_eq!((seats.taken(), seats.taken_from(ip("192.0.2.9"))), (3, 0));
         drop(second);
         assert_eq!((seats.taken(), lock(&seats.taken).leaving.len()), (2, 0));
+    }
+
+    /// A neighbour in the same /48 that leaves makes no room in a /64 that is full; the session behind it does.
+    #[tokio::test]
+    async fn of_a_site_the_session_goes_whose_network_is_full() {
+        let seats = seats(None, Some(1));
+        let leave = |from| seats.admit(ip(from)).unwrap().leave().unwrap();
+        let (neighbour, mut own) = (leave("2001:db8:1:100::1"), leave("2001:db8:1:200::1"));
+        let _seat = seats.succeed(ip("2001:db8:1:200::2")).unwrap();
+        assert!((&mut own.claimed).await.is_ok());
+        assert!(lock(&seats.taken).leaving.contains_key(&neighbour.number));
     }
 
     #[tokio::test]
