@@ -26,9 +26,9 @@ pub fn one_address(ip: IpAddr) -> AddressKey {
     network(ip, CLIENT)
 }
 
-/// What `ip` counts as, and how many times the limit of a client each of these has: the client itself once; for IPv6 also
+/// What `ip` counts as, and how many times the limit of a client each of these has: the client itself first and once; for IPv6 also
 /// its /56 four times and its /48 sixteen times. Otherwise whoever has a /48 would be 65,536 clients.
-pub(super) fn networks(ip: IpAddr) -> impl Iterator<Item = (AddressKey, u32)> {
+pub fn networks(ip: IpAddr) -> impl DoubleEndedIterator<Item = (AddressKey, u32)> + Clone {
     let sites = SITES.iter().filter(move |_| ip.to_canonical().is_ipv6());
     std::iter::once((one_address(ip), 1)).chain(sites.map(move |&(prefix, times)| (network(ip, prefix), times)))
 }

@@ -13,7 +13,7 @@ mod tries;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-pub use address::{AddressKey, one_address, whose};
+pub use address::{AddressKey, networks, one_address, whose};
 pub use pace::{Direction, Pace, PaceSettings, Paces, SharedRates, rate_waits};
 pub use seats::{Leaving, Refusal, Seat, Seats, Soon};
 pub use stays::{Stay, Stays, TooManySessions};

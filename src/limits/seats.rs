@@ -11,9 +11,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::sync::oneshot;
 
-use super::address::networks;
 use super::tally::Tally;
-use super::{AddressKey, lock, one_address};
+use super::{AddressKey, lock, networks, one_address};
 use crate::settings::Cidrs;
 
 /// The seats of one server. Clones share them.

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::address::networks;
-use super::{AddressKey, lock};
+use super::{AddressKey, lock, networks};
 use crate::settings::Cidrs;
 
 /// The most addresses remembered, about 2 MiB. When there are more, the one whose record would end first is forgotten:

@@ -5,10 +5,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::limits::{AddressKey, networks};
 
 /// How long is counted before the number is told.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
@@ -59,8 +61,7 @@ pub(super) enum Cause {
 /// Who is counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum By {
-    /// An IPv4 address, or an IPv6 network of so many bits.
-    Network(IpAddr, u8),
+    Network(AddressKey),
     Uid(u32),
     /// Nobody in particular, or all for whom there was no room.
     Others,
@@ -153,20 +154,15 @@ impl Repeated {
 impl Cause {
     /// Who is counted, the most first, and how many times as much they may have told as one address.
     fn counted(self) -> impl Iterator<Item = (By, u64)> + Clone {
-        let all = match self {
-            Self::Peer(peer) => match peer.to_canonical() {
-                IpAddr::V6(v6) => [Some((network(v6, 48), 16)), Some((network(v6, 56), 4)), Some((network(v6, 64), 1))],
-                v4 => [Some((By::Network(v4, 32), 1)), None, None],
-            },
-            Self::Uid(uid) => [Some((By::Uid(uid), 1)), None, None],
-            Self::Nobody => [Some((By::Others, 1)), None, None],
+        let (peer, by) = match self {
+            Self::Peer(peer) => (Some(peer), None),
+            Self::Uid(uid) => (None, Some(By::Uid(uid))),
+            Self::Nobody => (None, Some(By::Others)),
         };
-        all.into_iter().flatten()
+        let networks = peer.into_iter().flat_map(|peer| networks(peer).rev());
+        let networks = networks.map(|(network, times)| (By::Network(network), u64::from(times)));
+        networks.chain(by.map(|by| (by, 1)))
     }
-}
-
-fn network(address: Ipv6Addr, bits: u8) -> By {
-    By::Network(Ipv6Addr::from_bits(address.to_bits() & (!0 << (128 - bits))).into(), bits)
 }
 
 impl Floods {
@@ -238,8 +234,7 @@ fn summary(what: Repeated, by: By, count: &Count) -> Option<Summary> {
 impl fmt::Display for By {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Network(address, 32) if address.is_ipv4() => address.fmt(f),
-            Self::Network(address, bits) => write!(f, "{address}/{bits}"),
+            Self::Network(network) => network.fmt(f),
             Self::Uid(uid) => write!(f, "uid {uid}"),
             Self::Others => f.write_str("others"),
         }

@@ -48,7 +48,7 @@ pub(super) fn more(Summary { what, by, more }: &Summary) {
     let like = what.message();
     match (what, by) {
         // For those who ban by the log, which names an address in each line of this.
-        (Repeated::LoginFailed, By::Network(..)) => info!(message = "more log-ins failed", peer = %by, more),
+        (Repeated::LoginFailed, By::Network(_)) => info!(message = "more log-ins failed", peer = %by, more),
         _ if what.is_warning() => warn!(message = "and more like it", more, like, by = by.to_string()),
         _ => info!(message = "and more like it", more, like, by = by.to_string()),
     }

@@ -179,7 +179,7 @@ fn what_is_repeated_is_summed_up_at_its_level() {
         for _ in 0..13 {
             passive_stranger(SEVEN, flooder.ip(), peer().ip());
         }
-        let by_flooder = |summary: &Summary| summary.by == By::Network(flooder.ip(), 32);
+        let by_flooder = |summary: &Summary| summary.by == By::Network(one_address(flooder.ip()));
         floods(Floods::all).iter().filter(|summary| by_flooder(summary)).for_each(more);
     };
     let lines = lines(LogLevel::Info, LogFormat::Text, log);

@@ -1,6 +1,7 @@
 //! What is told, what is counted, and who hides whom.
 
 use super::*;
+use crate::limits::one_address;
 
 fn numbered(number: u32) -> Cause {
     Cause::Peer(IpAddr::from(number.to_be_bytes()))
@@ -11,7 +12,7 @@ fn at(address: &str) -> Cause {
 }
 
 fn by(number: u32) -> By {
-    By::Network(IpAddr::from(number.to_be_bytes()), 32)
+    By::Network(one_address(IpAddr::from(number.to_be_bytes())))
 }
 
 /// How many of these are told.
