@@ -2,6 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use super::mounts::unescaped;
+
 /// Memory that is not for hashes even where there is little: sessions, buffers, the runtime. In KiB.
 const REST: u64 = 16 * 1024;
 
@@ -66,7 +68,8 @@ fn mount_of(line: &str) -> Option<Mount> {
         _ => return None,
     };
     let mut mount = mount.split(' ').skip(3);
-    Some(Mount { shows: unescaped(mount.next()?), at: unescaped(mount.next()?), is_v2 })
+    let mut path = || Some(unescaped(mount.next()?.as_bytes()));
+    Some(Mount { shows: path()?, at: path()?, is_v2 })
 }
 
 /// The group that a line of `/proc/self/cgroup` names (cgroups(7)), if it is one of this kind of hierarchy.
@@ -79,14 +82,6 @@ fn group_of(line: &str, is_v2: bool) -> Option<PathBuf> {
     // Outside of the own namespace it begins with `/..`.
     let is_plain = !path.components().any(|component| component == Component::ParentDir);
     (is_wanted && is_plain).then(|| path.to_owned())
-}
-
-/// Blanks and the like are octal there.
-fn unescaped(field: &str) -> PathBuf {
-    [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
-        .into_iter()
-        .fold(field.to_owned(), |field, (escaped, plain)| field.replace(escaped, plain))
-        .into()
 }
 
 #[cfg(test)]

@@ -89,7 +89,7 @@ fn joined(path: &Path, rest: &Path) -> PathBuf {
 }
 
 /// Blanks and their like are written `\040`.
-fn unescaped(field: &[u8]) -> PathBuf {
+pub(super) fn unescaped(field: &[u8]) -> PathBuf {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((&byte, after)) = rest.split_first() {
