@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::order::{Order, Touch};
 
 /// Events that one receiver is told at the same time, at most.
-pub(super) const AT_ONCE: usize = 8;
+pub const AT_ONCE: usize = 8;
 /// The longest wait before a new attempt, unless the first wait is longer.
 const LONGEST: Duration = Duration::from_secs(300);
 

@@ -31,6 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use event::Kind;
+pub use lane::AT_ONCE;
 pub use teller::{Teller, Who};
 pub use trust::Trust;
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::limits::{AddressKey, one_address};
 
 /// Connections in all.
-const MOST: usize = 64;
+pub const MOST: usize = 64;
 
 /// The connections, those that came first at the front. Clones share them.
 #[derive(Debug, Clone, Default)]

@@ -35,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::observe::events;
 use crate::session::Service;
+pub use crowd::MOST;
 use crowd::{Crowd, Ticket};
 use readiness::Readiness;
 use token::Doorkeeper;

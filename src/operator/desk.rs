@@ -21,7 +21,7 @@ use crate::observe::events::{self, SessionId};
 use crate::session::{Overview, Service};
 
 /// How many questions are answered at once; others wait for their turn.
-const AT_ONCE: usize = 16;
+pub const AT_ONCE: usize = 16;
 /// A pause before the next attempt, when descriptors have run out say.
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long a session may take to go.

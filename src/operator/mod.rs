@@ -20,7 +20,7 @@ mod screen;
 mod table;
 mod wire;
 
-pub use desk::{Desk, Reception, ReloadOrder};
+pub use desk::{AT_ONCE, Desk, Reception, ReloadOrder};
 pub use errand::{kick, print_status, reload};
 pub use table::{human, table};
 pub use wire::{Answer, Request};

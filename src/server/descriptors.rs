@@ -3,8 +3,8 @@
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use super::accept::{LINGERING, SUCCEEDING};
-use crate::hooks;
 use crate::settings::{Hook, Settings};
+use crate::{hooks, http, operator};
 
 /// What a session holds at most, which is during an upload: the control connection, the data connection, the home, the
 /// directory of the file, and the file. A passive port is closed before the data connection is used.
@@ -12,11 +12,11 @@ const OF_A_SESSION: u64 = 5;
 /// The log, the transfer log, the listeners and the runtime; a home that is walked, files that are read again at a reload.
 const OF_THE_SERVER: u64 = 64;
 /// Connections of `longshore status` and the like.
-const OF_THE_DESK: u64 = 16;
+const OF_THE_DESK: u64 = operator::AT_ONCE as u64;
 /// Connections to `http_listen`.
-const OF_HTTP: u64 = 64;
+const OF_HTTP: u64 = http::MOST as u64;
 /// Events of one receiver that are told at a time, each with a file of the spool and a connection, or three pipes.
-const OF_A_HOOK: u64 = 8 * 4;
+const OF_A_HOOK: u64 = hooks::AT_ONCE as u64 * 4;
 
 /// How many open files are needed, and how many there may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
