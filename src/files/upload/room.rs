@@ -51,10 +51,10 @@ impl PendingUpload {
                 let left = partial::kept(&self.home, place, &self.path)?.map_or(0, |left| left.st_size.cast_unsigned());
                 Freed { quota: seen.map_or(0, |seen| seen.size).saturating_add(left), disk: left }
             }
-            Plan::Resumed(place, _, offset) => {
-                let left = partial::kept(&self.home, place, &self.path)?.map_or(0, |left| left.st_size.cast_unsigned());
-                let replaces = place.look().map_or(0, |found| found.st_size.cast_unsigned());
-                Freed { quota: replaces.saturating_add(cut(left, *offset)), disk: cut(left, *offset) }
+            Plan::Resumed(place, left, offset) => {
+                let (replaces, left) =
+                    (place.look().map_or(0, |found| found.st_size.cast_unsigned()), cut(left.size, *offset));
+                Freed { quota: replaces.saturating_add(left), disk: left }
             }
             Plan::Rewritten(_, seen, offset) => Freed { quota: cut(seen.size, *offset), disk: 0 },
             Plan::Direct(..) | Plan::Unique(_) | Plan::Appended(..) => Freed::default(),
