@@ -39,9 +39,7 @@ impl Pair {
     pub(super) fn copy(&self) -> Self {
         Self { chain: self.chain.clone(), key: self.key.clone_key() }
     }
-}
 
-impl Pair {
     /// Whether the key is that of the certificate.
     pub(super) fn is_one(&self) -> bool {
         let key = default_provider().key_provider.load_private_key(self.key.clone_key());
