@@ -38,17 +38,7 @@ impl Anyone for User {
         if is_banned(session) {
             return Ok(Outcome::Close(replies::banned()));
         }
-        let reply = match phase {
-            Phase::Greeted { named, .. } => {
-                *named = None;
-                replies::send_password()
-            }
-            Phase::LoggedIn(member) => {
-                events::logged_out(session.id, &member.account, session.peer().ip());
-                phase.log_out(session.without_login);
-                replies::account_flushed()
-            }
-        };
+        let reply = if log_out(session, phase) { replies::account_flushed() } else { replies::send_password() };
         if let Some(account) = certified(session, &self.0) {
             return log_in(conversation, account, replies::authorized).await;
         }
@@ -57,6 +47,14 @@ impl Anyone for User {
         }
         say(reply)
     }
+}
+
+/// Forgets who is logged in, and what name was given. Tells whether somebody was.
+fn log_out(session: &Session, phase: &mut Phase) -> bool {
+    let was_logged_in =
+        phase.account().inspect(|account| events::logged_out(session.id, account, session.peer().ip())).is_some();
+    phase.log_out(session.without_login);
+    was_logged_in
 }
 
 /// The account of this name, if the client's certificate stands for its password.
@@ -290,10 +288,7 @@ impl Command for Rein {
 
 impl Anyone for Rein {
     async fn run(self, Conversation { session, phase }: &mut Conversation) -> Ran {
-        if let Some(account) = phase.account() {
-            events::logged_out(session.id, account, session.peer().ip());
-        }
-        phase.log_out(session.without_login);
+        log_out(session, phase);
         session.protection.begin_anew();
         say(replies::ready_for_new_user())
     }

@@ -2,7 +2,7 @@
 
 use super::{Anyone, Command, Feature, Ran, Spec, say};
 use crate::protocol::{Argument, Syntax, replies};
-use crate::session::{Conversation, Outcome, Phase, Session};
+use crate::session::{Conversation, Outcome, Session};
 
 /// TLS from here on; `false` is another mechanism. SSL is what drafts before RFC 4217 called it, and TLS-C too.
 pub struct Auth(bool);
@@ -32,10 +32,7 @@ impl Anyone for Auth {
             return say(replies::unknown_mechanism());
         }
         // What was said in clear may have been said by somebody else (RFC 4217 section 4).
-        match phase {
-            Phase::Greeted { named, .. } => *named = None,
-            Phase::LoggedIn(_) => phase.log_out(session.without_login),
-        }
+        phase.log_out(session.without_login);
         Ok(Outcome::Secure(replies::tls_begins()))
     }
 }
