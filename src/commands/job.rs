@@ -93,10 +93,13 @@ impl Job {
     }
 
     fn begin(self, session: &Session, member: &mut Member, body: Body, opening: Reply, record: Record) -> Ran {
+        // A connection that came since the session last looked may be one that the client has given up.
+        member.plan.catch_up();
         if self.is_second_try && record.direction == Direction::Upload && member.plan.is_given_up() {
             member.plan = DataPlan::None;
         }
         if member.plan.is_taken() {
+            member.plan = DataPlan::None;
             return say(replies::port_taken());
         }
         if member.plan.is_none() {

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::oneshot::{self, error::TryRecvError};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -279,12 +279,6 @@ impl Passive {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.claim.local.port()
-    }
-
-    /// The connection that another session accepted for this one; [`TryRecvError::Closed`] once the port serves another
-    /// client.
-    pub(super) fn handed_over(&mut self) -> Result<TcpStream, TryRecvError> {
-        self.handed.try_recv()
     }
 
     /// A transfer waits for the client from here on.

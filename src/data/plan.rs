@@ -1,12 +1,14 @@
 //! What PASV or PORT arranged: where the next data connection will come from. Taken by the transfer that uses it; a
 //! command that is refused before its 150 leaves it to the next one.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
+use std::task::{Context, Waker};
 
 use rustix::net::{RecvFlags, recv};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::Instant;
 
 use super::active;
@@ -64,21 +66,16 @@ impl DataPlan {
         matches!(recv(stream, &mut byte, RecvFlags::PEEK | RecvFlags::DONTWAIT), Ok((_, 0)))
     }
 
-    /// Takes note of what has become of a wait meanwhile: another session accepted the connection, or took the port. Tells
-    /// whether the port was taken, and forgets it then.
-    pub fn is_taken(&mut self) -> bool {
-        if let Self::Passive(passive) = self {
-            match passive.handed_over() {
-                Ok(stream) => *self = Self::Connected { stream, was_asked_for: passive.was_asked_for },
-                Err(TryRecvError::Closed) => *self = Self::Taken,
-                Err(TryRecvError::Empty) => {}
-            }
-        }
-        let is_taken = matches!(self, Self::Taken);
-        if is_taken {
-            *self = Self::None;
-        }
-        is_taken
+    /// Takes note of what came of a wait since the session last looked: the client has connected, or the port was taken.
+    pub fn catch_up(&mut self) {
+        // Pending is nothing new. Whoever waits next is woken as before.
+        let _ = pin!(self.welcome()).poll(&mut Context::from_waker(Waker::noop()));
+    }
+
+    /// Whether the port went to another client.
+    #[must_use]
+    pub const fn is_taken(&self) -> bool {
+        matches!(self, Self::Taken)
     }
 
     /// Takes it for a transfer, which waits for the client from here on.

@@ -8,6 +8,7 @@ use std::task::Poll;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::*;
+use crate::data::DataPlan;
 use crate::settings::ProxyProtocol;
 
 const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -261,4 +262,31 @@ async fn a_proxy_that_names_its_client_late_does_not_reach_a_later_wait_on_the_p
     name(&mut prompt, client(2)).await;
     let handed = again.accept().await.unwrap();
     assert_eq!(handed.peer_addr().unwrap(), prompt.local_addr().unwrap());
+}
+
+/// What another session has accepted for this one counts before anything is decided by it.
+#[tokio::test]
+async fn a_connection_that_was_handed_over_and_given_up_is_found_out() {
+    let ports = one_port(own_only());
+    let (mine, mut other) = (wait(&ports, 1, client(2)).unwrap(), wait(&ports, 2, client(3)).unwrap());
+    let given_up = connect(client(2), &mine).await;
+    let mut plan = DataPlan::Passive(mine);
+    drop(given_up);
+    // The first in the queue is handed over, the second is the other's own.
+    let _own = connect(client(3), &other).await;
+    other.accept().await.unwrap();
+    assert!(!plan.is_given_up(), "nobody has looked yet");
+    plan.catch_up();
+    assert!(matches!(plan, DataPlan::Connected { .. }) && plan.is_given_up());
+}
+
+#[tokio::test]
+async fn a_port_that_was_taken_is_found_out() {
+    let ports = one_port(own_only());
+    let mut plan = DataPlan::Passive(wait(&ports, 1, client(2)).unwrap());
+    plan.catch_up();
+    assert!(matches!(plan, DataPlan::Passive(_)), "it waits still");
+    let _next = wait(&ports, 2, client(2)).unwrap();
+    plan.catch_up();
+    assert!(plan.is_taken());
 }
