@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::location::{Identity, Location};
+use super::location::{FileId, Location};
 use super::mounts::Mounts;
 use super::ruling::{Harm, RulingFile};
 use crate::path::{RESERVED_PREFIX, is_reserved};
@@ -18,7 +18,7 @@ use crate::settings::Permissions;
 
 /// A directory that clients see as `/`.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Home<'a> {
+pub(super) struct UserHome<'a> {
     /// Who is at home there.
     pub(super) user: &'a str,
     /// Absolute; it need not be there yet.
@@ -28,11 +28,11 @@ pub(super) struct Home<'a> {
 }
 
 /// A directory, and by which names below it a file is found.
-type Places = BTreeMap<Identity, BTreeSet<(usize, PathBuf)>>;
+type Places = BTreeMap<FileId, BTreeSet<(usize, PathBuf)>>;
 
 /// A line for each file that rules the server and that the clients of a home could change, or read if it is a secret.
 #[must_use]
-pub(super) fn exposed<'a>(files: &[RulingFile], homes: impl IntoIterator<Item = Home<'a>>) -> Vec<String> {
+pub(super) fn exposed<'a>(files: &[RulingFile], homes: impl IntoIterator<Item = UserHome<'a>>) -> Vec<String> {
     let mounts = Mounts::of_this_process();
     let mut places = Places::new();
     for (index, file) in files.iter().enumerate() {
@@ -60,16 +60,16 @@ fn add(places: &mut Places, index: usize, path: &Path) {
         if below.iter().next().is_some_and(|name| is_reserved(name.as_bytes())) {
             return;
         }
-        if let Some(identity) = Identity::of(above) {
+        if let Some(identity) = FileId::of(above) {
             places.entry(identity).or_default().insert((index, below.to_owned()));
         }
     }
 }
 
 /// The files that are in a home, or will be once it has been made.
-fn within(home: &Home<'_>, places: &Places) -> BTreeSet<usize> {
+fn within(home: &UserHome<'_>, places: &Places) -> BTreeSet<usize> {
     let location = Location::of(home.path);
-    let Some(found) = Identity::of(&location.existing).and_then(|identity| places.get(&identity)) else {
+    let Some(found) = FileId::of(&location.existing).and_then(|identity| places.get(&identity)) else {
         return BTreeSet::new();
     };
     found.iter().filter(|(_, below)| leads_through(below, &location.missing)).map(|(index, _)| *index).collect()
@@ -93,7 +93,7 @@ fn harm(file: &RulingFile, permissions: Permissions) -> Option<&'static str> {
     }
 }
 
-fn line(file: &RulingFile, home: &Home<'_>, verb: &str) -> String {
+fn line(file: &RulingFile, home: &UserHome<'_>, verb: &str) -> String {
     let place = Location::of(&file.path).place();
     let itself = if place == file.path { String::new() } else { format!(" (which is {})", place.display()) };
     let but = match file.harm {

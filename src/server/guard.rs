@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{getegid, geteuid};
 
-use super::exposure::{Home, exposed};
+use super::exposure::{UserHome, exposed};
 use super::location::Location;
 use super::mounts::Mounts;
 use super::ownership::quoted;
@@ -63,7 +63,7 @@ pub(super) fn stays_root(run_as: Identity) -> Option<String> {
 
 /// That clients may put another program in the place of this one, which is run at the next start.
 #[must_use]
-pub(super) fn own_program<'a>(homes: impl IntoIterator<Item = Home<'a>>) -> Vec<String> {
+pub(super) fn own_program<'a>(homes: impl IntoIterator<Item = UserHome<'a>>) -> Vec<String> {
     let program = fs::read_link("/proc/self/exe").map(|path| RulingFile {
         setting: "the server's own program".to_owned(),
         kind: "it",

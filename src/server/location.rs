@@ -13,12 +13,12 @@ const MAX_LINKS: u32 = 40;
 
 /// A directory or file, whatever path leads to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Identity {
+pub(super) struct FileId {
     device: u64,
     inode: u64,
 }
 
-impl Identity {
+impl FileId {
     /// What is at this path, behind links.
     pub(super) fn of(path: &Path) -> Option<Self> {
         let found = fs::metadata(path).ok()?;
@@ -86,11 +86,10 @@ impl Location {
         let mut known: BTreeSet<PathBuf> = self.names.iter().cloned().collect();
         while let Some(path) = to_look_at.pop() {
             for above in path.ancestors() {
-                let Some(identity) = Identity::of(above) else { continue };
+                let Some(identity) = FileId::of(above) else { continue };
                 let rest = path.strip_prefix(above).unwrap_or(Path::new(""));
                 // Another mount may cover what the kernel's list says is there.
-                let others =
-                    mounts.other_paths(above).into_iter().filter(|other| Identity::of(other) == Some(identity));
+                let others = mounts.other_paths(above).into_iter().filter(|other| FileId::of(other) == Some(identity));
                 for other in others.map(|other| other.join(rest).components().collect::<PathBuf>()) {
                     if known.insert(other.clone()) {
                         to_look_at.push(other);

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::exposure::{Home, exposed};
+use super::exposure::{UserHome, exposed};
 use super::guard::{own_program, stays_root, unguarded};
 use super::kernel_ports::first_given_out;
 use super::memory::{for_one_hash, memory};
@@ -225,8 +225,12 @@ pub(super) fn exposures(loaded: &Loaded, roster: &Roster, current_directory: &Pa
     lines
 }
 
-fn homes(roster: &Roster) -> impl Iterator<Item = Home<'_>> {
-    roster.accounts().map(|account| Home { user: &account.name, path: &account.home, permissions: account.permissions })
+fn homes(roster: &Roster) -> impl Iterator<Item = UserHome<'_>> {
+    roster.accounts().map(|account| UserHome {
+        user: &account.name,
+        path: &account.home,
+        permissions: account.permissions,
+    })
 }
 
 fn make_homes_absolute(settings: &mut Settings, current_directory: &Path) {
