@@ -101,7 +101,7 @@ impl Members for Pasv {
         let (client, local) = (session.peer().ip(), session.local().ip());
         let address =
             session.service.advertiser.address_for(client, local).map_err(|_| replies::no_passive_address())?;
-        let passive = listen(session, member)?;
+        let passive = listen(session, member).await?;
         let port = passive.port();
         member.plan = DataPlan::Passive(passive);
         say(replies::passive(address, port))
@@ -151,7 +151,7 @@ impl Members for Epsv {
             Self::On(family) if family != Ok(own) => return say(replies::use_family(own)),
             Self::On(_) | Self::Any => {}
         }
-        let passive = listen(session, member)?;
+        let passive = listen(session, member).await?;
         let port = passive.port();
         member.plan = DataPlan::Passive(passive);
         say(replies::extended_passive(port))
@@ -242,9 +242,10 @@ fn forget_plan(member: &mut Member) -> Result<(), Reply> {
     if member.epsv_only { Err(replies::only_extended_passive()) } else { Ok(()) }
 }
 
-fn listen(session: &Session, member: &Member) -> Result<Passive, Reply> {
+async fn listen(session: &Session, member: &Member) -> Result<Passive, Reply> {
     let group = session.whose(Some(&member.account.name)).group;
-    session.service.passive.listen(session.id, session.local(), session.peer().ip(), &group).map_err(|why| {
+    let (client, passive) = (session.peer().ip(), &session.service.passive);
+    passive.listen(session.id, session.local(), client, &group).await.map_err(|why| {
         events::failed(session.id, session.peer().ip(), "opening a passive port", &why);
         match why {
             NoPort::RangeUsedUp => {

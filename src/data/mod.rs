@@ -154,7 +154,7 @@ async fn connect(
 ) -> Result<(Option<MaybeTls<TcpStream>>, usize), Failure> {
     let stream = tokio::select! {
         biased;
-        opened = plan.open() => opened.map_err(Failure::NoConnection)?,
+        opened = plan.open(direction) => opened.map_err(Failure::NoConnection)?,
         () = client.will_not_connect() => return Err(Failure::NoConnection(io::ErrorKind::ConnectionAborted.into())),
     };
     let sent = short.map_or(0, |bytes| pump::send_at_once(&stream, bytes));

@@ -5,19 +5,24 @@
 //! A stranger is closed and the wait goes on (RFC 2577 section 3; VU#2558).
 //!
 //! A client that appears as one of `trusted_peers` shares no port, because a connection from there may be for any session.
-//! Where such clients use up the range, a port that no transfer has asked for goes to the next one who needs it.
+//! Where such clients use up the range, a port that no transfer has asked for goes to the next one who needs it, once its
+//! client has had the time to connect: a connection that comes later cannot be told from the next client's. Should one come
+//! all the same, it is at least never taken for an empty upload of the next client.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::oneshot;
-use tokio::time::Instant;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
 
 use super::proxy::{Proxies, Standing};
@@ -27,6 +32,14 @@ use crate::turns::Group;
 
 /// Connections that may wait on one port to be accepted; strangers are among them.
 const BACKLOG: u32 = 128;
+
+/// How long a client that was told a port is left alone, to connect to it: a few times what that takes. For as long waits
+/// one who finds no port, unless the range is used up by transfers.
+const TO_CONNECT: Duration = Duration::from_secs(1);
+/// How often one who finds no port looks whether a wait has lasted long enough.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How long a connection for the wait before may still come to a port that was taken from it.
+const TOO_LATE: Duration = Duration::from_secs(60);
 
 /// Who may make a data connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,10 +55,22 @@ pub struct PassivePorts {
     range: PortRange,
     admission: Admission,
     proxies: Proxies,
-    open: Mutex<HashMap<SocketAddr, OpenPort>>,
+    open: Mutex<Open>,
+    /// A wait is over: those who found no port look again.
+    freed: Notify,
+    /// How many of them there are.
+    seeking: AtomicUsize,
     last_ticket: AtomicU64,
     /// Connections of proxies that have yet to say for whom they speak, which is a matter of seconds.
     unnamed: TaskTracker,
+}
+
+/// The ports that listen.
+#[derive(Default)]
+struct Open {
+    ports: HashMap<SocketAddr, OpenPort>,
+    /// Ports that were taken from a wait, and until when its client may still come.
+    taken: HashMap<SocketAddr, Instant>,
 }
 
 /// One port that listens.
@@ -71,6 +96,8 @@ pub struct Passive {
     since: Instant,
     /// A command has asked for it; if it is still here, that one was refused.
     pub(super) was_asked_for: bool,
+    /// The port was taken from another wait, whose client may come as well.
+    pub(super) is_contested: bool,
     handed: oneshot::Receiver<TcpStream>,
     /// Declared, and so dropped, before the claim: then the last one to go closes the port while the table of ports is
     /// locked, and nobody finds it neither in the table nor free.
@@ -114,6 +141,8 @@ impl PassivePorts {
             admission,
             proxies,
             open: Mutex::default(),
+            freed: Notify::new(),
+            seeking: AtomicUsize::new(0),
             last_ticket: AtomicU64::new(0),
             unnamed: TaskTracker::new(),
         })
@@ -129,18 +158,51 @@ impl PassivePorts {
     }
 
     /// Opens a port, chosen at random, on the control connection's local address for a client, which counts as one of
-    /// `group`. While the range is used up, the longest idle wait of the group that holds most ports is ended for it, see
-    /// [`Passive::accept`].
+    /// `group`. Where the range is used up by waits that no transfer has asked for, it waits for a second at most: until
+    /// one of them is over, or has lasted so long that it is ended for this one, see [`Passive::accept`].
     ///
     /// # Errors
     /// [`NoPort`]: nothing outside the range is ever tried.
-    pub fn listen(
+    pub async fn listen(
         self: &Arc<Self>,
         session: SessionId,
         local: SocketAddr,
         client: IpAddr,
         group: &Group,
     ) -> Result<Passive, NoPort> {
+        if self.seeking.load(Ordering::Relaxed) > 0 {
+            // One who asks again and again does not go before those who wait.
+            yield_now().await;
+        }
+        let attempt = || self.listen_now(session, local, client, group);
+        if let Some(found) = attempt()? {
+            return Ok(found);
+        }
+        let _seeking = Seeking::begin(&self.seeking);
+        let most = sleep(2 * TO_CONNECT);
+        tokio::pin!(most);
+        loop {
+            let mut freed = pin!(self.freed.notified());
+            freed.as_mut().enable();
+            if let Some(found) = attempt()? {
+                return Ok(found);
+            }
+            tokio::select! {
+                () = freed => {}
+                () = sleep(LOOK_AGAIN) => {}
+                () = &mut most => return Err(NoPort::RangeUsedUp),
+            }
+        }
+    }
+
+    /// The same at once; `None` where one may be had in a moment.
+    fn listen_now(
+        self: &Arc<Self>,
+        session: SessionId,
+        local: SocketAddr,
+        client: IpAddr,
+        group: &Group,
+    ) -> Result<Option<Passive>, NoPort> {
         let mut open = self.lock();
         let count = self.range.len() as u64;
         let start = random() % count;
@@ -153,30 +215,42 @@ impl PassivePorts {
         // Those of others are shared when no other is left: a port for each is safest.
         for is_open in [false, true] {
             for local in locals.clone() {
-                if open.contains_key(&local) != is_open {
+                if open.ports.contains_key(&local) != is_open {
                     continue;
                 }
                 match self.wait_on(&mut open, session, local, client, group) {
-                    Ok(Some(passive)) => return Ok(passive),
+                    Ok(Some(passive)) => return Ok(Some(passive)),
                     Ok(None) => {}
                     Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
                     Err(error) => return Err(NoPort::Refused(error)),
                 }
             }
         }
-        let Some(local) = self.make_room(&mut open, locals, client, group) else { return Err(NoPort::RangeUsedUp) };
-        self.wait_on(&mut open, session, local, client, group).map_err(NoPort::Refused)?.ok_or(NoPort::RangeUsedUp)
+        let Some((local, since)) = self.what_gives_way(&open.ports, locals, client, group) else {
+            return Err(NoPort::RangeUsedUp);
+        };
+        let now = Instant::now();
+        if since + TO_CONNECT > now {
+            return Ok(None);
+        }
+        open.taken.retain(|_, until| *until > now);
+        open.taken.insert(local, now + TOO_LATE);
+        if let Some(port) = open.ports.get_mut(&local) {
+            port.waiting.retain(|address, _| !self.excludes(*address, client));
+        }
+        self.wait_on(&mut open, session, local, client, group).map_err(NoPort::Refused)
     }
 
-    /// Ends the waits that keep this client from one of the ports. First those for which no transfer has asked, then those
-    /// of a group that holds at least two ports more; of these, the longest wait of the group that holds most.
-    fn make_room(
+    /// The port whose waits may be ended for this client, and since when the youngest of them has waited. First those for
+    /// which no transfer has asked, then those of a group that holds at least two ports more; of these, the longest wait
+    /// of the group that holds most.
+    fn what_gives_way(
         &self,
-        open: &mut HashMap<SocketAddr, OpenPort>,
+        open: &HashMap<SocketAddr, OpenPort>,
         locals: impl Iterator<Item = SocketAddr>,
         client: IpAddr,
         group: &Group,
-    ) -> Option<SocketAddr> {
+    ) -> Option<(SocketAddr, Instant)> {
         let mut held: HashMap<&Group, usize> = HashMap::new();
         for waiter in open.values().flat_map(|port| port.waiting.values()) {
             *held.entry(&waiter.group).or_default() += 1;
@@ -192,9 +266,9 @@ impl PassivePorts {
             let since = in_the_way().map(|waiter| waiter.since).max()?;
             (is_idle || held > count(group) + 1).then_some((is_idle, held, Reverse(since), local))
         });
-        let (.., local) = candidates.max_by_key(|(is_idle, held, since, _)| (*is_idle, *held, *since))?;
-        open.get_mut(&local)?.waiting.retain(|address, _| !self.excludes(*address, client));
-        Some(local)
+        let (_, _, Reverse(since), local) =
+            candidates.max_by_key(|(is_idle, held, since, _)| (*is_idle, *held, *since))?;
+        Some((local, since))
     }
 
     /// Whether clients at these addresses cannot wait on one port: a connection could be for either.
@@ -211,24 +285,25 @@ impl PassivePorts {
     /// How many ports are open now.
     #[must_use]
     pub fn open_ports(&self) -> usize {
-        self.lock().len()
+        self.lock().ports.len()
     }
 
     /// Waits on this very port, unless somebody with the same claim does.
     fn wait_on(
         self: &Arc<Self>,
-        open: &mut HashMap<SocketAddr, OpenPort>,
+        open: &mut Open,
         session: SessionId,
         local: SocketAddr,
         client: IpAddr,
         group: &Group,
     ) -> io::Result<Option<Passive>> {
-        let port = match open.get_mut(&local) {
+        let is_contested = open.taken.get(&local).is_some_and(|until| *until > Instant::now());
+        let port = match open.ports.get_mut(&local) {
             Some(port) if port.waiting.keys().any(|address| self.excludes(*address, client)) => return Ok(None),
             Some(port) => port,
             None => {
                 let listener = Arc::new(bind(local)?);
-                open.entry(local).or_insert(OpenPort { listener, waiting: HashMap::new() })
+                open.ports.entry(local).or_insert(OpenPort { listener, waiting: HashMap::new() })
             }
         };
         let (hand_over, handed) = oneshot::channel();
@@ -237,7 +312,7 @@ impl PassivePorts {
         port.waiting.insert(client, Waiter { ticket, hand_over, group: group.clone(), since, has_transfer: false });
         let listener = Arc::clone(&port.listener);
         let claim = Claim { ports: Arc::clone(self), session, local, client, ticket };
-        Ok(Some(Passive { since, was_asked_for: false, handed, listener, claim }))
+        Ok(Some(Passive { since, was_asked_for: false, is_contested, handed, listener, claim }))
     }
 
     /// Gives a connection, which `by` accepted, to the session that waits for it; a stranger's is closed.
@@ -246,7 +321,7 @@ impl PassivePorts {
         let mut open = self.lock();
         // The port may have been closed, and opened anew for others, while a proxy was asked for whom it speaks.
         let is_same = |port: &&mut OpenPort| std::ptr::eq(Arc::as_ptr(&port.listener), by.listener.as_ptr());
-        let Some(port) = open.get_mut(&by.local).filter(is_same) else { return };
+        let Some(port) = open.ports.get_mut(&by.local).filter(is_same) else { return };
         let owner = if port.waiting.contains_key(&peer_ip) {
             Some(peer_ip)
         } else if self.admission.admits(peer_ip) && port.waiting.len() < 2 {
@@ -259,11 +334,28 @@ impl PassivePorts {
         if let Some(waiter) = owner.and_then(|owner| port.waiting.remove(&owner)) {
             // A session that has just gone away drops the connection, which closes it.
             let _ = waiter.hand_over.send(stream);
+            self.freed.notify_waiters();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SocketAddr, OpenPort>> {
+    fn lock(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One who has found no port yet.
+struct Seeking<'a>(&'a AtomicUsize);
+
+impl<'a> Seeking<'a> {
+    fn begin(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Seeking<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -285,7 +377,7 @@ impl Passive {
     pub(super) fn begin_transfer(&self) {
         let Claim { ports, local, client, ticket, .. } = &self.claim;
         let mut open = ports.lock();
-        let waiter = open.get_mut(local).and_then(|port| port.waiting.get_mut(client));
+        let waiter = open.ports.get_mut(local).and_then(|port| port.waiting.get_mut(client));
         if let Some(waiter) = waiter.filter(|waiter| waiter.ticket == *ticket) {
             waiter.has_transfer = true;
         }
@@ -344,7 +436,7 @@ impl Passive {
 impl Drop for Claim {
     fn drop(&mut self) {
         let mut open = self.ports.lock();
-        let Some(port) = open.get_mut(&self.local) else { return };
+        let Some(port) = open.ports.get_mut(&self.local) else { return };
         if port.waiting.get(&self.client).is_some_and(|waiter| waiter.ticket == self.ticket) {
             port.waiting.remove(&self.client);
         }
@@ -352,8 +444,9 @@ impl Drop for Claim {
         // listener, and nobody could open the port anew. The last one to go finds the table's own hold only. Another
         // listener may have taken the place of ours, and is held by those who wait there.
         if Arc::strong_count(&port.listener) == 1 {
-            open.remove(&self.local);
+            open.ports.remove(&self.local);
         }
+        self.ports.freed.notify_waiters();
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::active;
 use super::passive::Passive;
+use crate::limits::Direction;
 
 /// The arrangement for the next data connection.
 #[derive(Default)]
@@ -28,6 +29,8 @@ pub enum DataPlan {
         stream: TcpStream,
         /// As with the port that it came to.
         was_asked_for: bool,
+        /// As well.
+        is_contested: bool,
     },
     /// The port went to another client, before a transfer asked for it.
     Taken,
@@ -101,7 +104,10 @@ impl DataPlan {
     pub async fn welcome(&mut self) {
         if let Self::Passive(passive) = self {
             match passive.accept().await {
-                Ok(stream) => *self = Self::Connected { stream, was_asked_for: passive.was_asked_for },
+                Ok(stream) => {
+                    let Passive { was_asked_for, is_contested, .. } = *passive;
+                    *self = Self::Connected { stream, was_asked_for, is_contested };
+                }
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => *self = Self::Taken,
                 // An error of the listener is told when the transfer is asked for.
                 Err(_) => std::future::pending().await,
@@ -111,16 +117,22 @@ impl DataPlan {
         std::future::pending::<()>().await;
     }
 
-    /// Waits for the client, or connects to it.
+    /// Waits for the client, or connects to it. An upload whose connection may be a client's that the port was taken from
+    /// waits for its first byte as well.
     ///
     /// # Errors
     /// What the kernel says of the connection; [`io::ErrorKind::NotConnected`] where nothing was arranged.
-    pub(super) async fn open(self) -> io::Result<TcpStream> {
-        match self {
-            Self::None | Self::Taken => Err(io::ErrorKind::NotConnected.into()),
-            Self::Passive(mut passive) => passive.accept().await,
-            Self::Connected { stream, .. } => Ok(stream),
-            Self::Active { to, from } => active::connect(from, to).await,
+    pub(super) async fn open(self, direction: Direction) -> io::Result<TcpStream> {
+        let (stream, is_contested) = match self {
+            Self::None | Self::Taken => return Err(io::ErrorKind::NotConnected.into()),
+            Self::Passive(mut passive) => (passive.accept().await?, passive.is_contested),
+            Self::Connected { stream, is_contested, .. } => (stream, is_contested),
+            Self::Active { to, from } => return active::connect(from, to).await,
+        };
+        // One that was late for the wait before hears 425 there, and ends without a byte. That is no empty file.
+        if is_contested && direction == Direction::Upload && stream.peek(&mut [0]).await? == 0 {
+            return Err(io::ErrorKind::ConnectionAborted.into());
         }
+        Ok(stream)
     }
 }

@@ -94,3 +94,23 @@ fn clients_share_ports_where_a_gateway_is_trusted_too() {
     assert_eq!(all_of(&mut reader.data(to_reader)), b"for the reader");
     assert_eq!(all_of(&mut bob.data(to_bob)), b"for bob");
 }
+
+/// More clients of one address than ports: each has its turn, and every 226 has its byte. A connection that came to the
+/// port of the next session would be an empty upload there.
+#[test]
+fn a_crowd_of_one_address_shares_few_ports_without_a_loss() {
+    const CLIENTS: usize = 40;
+    const UPLOADS: usize = 8;
+    let server = server("192.0.2.1/32");
+    std::thread::scope(|scope| {
+        for _ in 0..CLIENTS {
+            scope.spawn(|| {
+                let mut client = Client::login(server.address, "bob");
+                for _ in 0..UPLOADS {
+                    client.append("log", b"x");
+                }
+            });
+        }
+    });
+    assert_eq!(std::fs::read(server.home("bob").join("log")).unwrap().len(), CLIENTS * UPLOADS);
+}
